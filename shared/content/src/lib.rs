@@ -1,0 +1,1 @@
+//! Mail content without I/O: MIME split and join, canonical digest, metadata, EML and mbox.

@@ -1,0 +1,1 @@
+//! What mailkeep does: backup, restore, export, verify, over ports.

@@ -1,0 +1,17 @@
+//! Connectors to Exchange behind one [`Source`] and one [`Target`] trait.
+//!
+//! Architecture invariant: the traits and their types know nothing of Graph or EWS; the connectors
+//! know nothing of vaults, jobs or command lines.
+
+pub mod error;
+pub mod source;
+pub mod target;
+
+pub use error::SourceError;
+pub use source::{
+    ByteStream, ChangePage, Cursor, FolderChanges, FolderCursor, ItemChange, ItemContent,
+    MailboxPage, PermissionCheck, Source, SourceMetrics, SyncRequest, SyncRound,
+};
+pub use target::{
+    AttachmentContent, CreateOutcome, ExistingItem, RestoreAttachment, RestoreItem, Target,
+};

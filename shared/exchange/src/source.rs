@@ -1,0 +1,210 @@
+//! Where mail comes from.
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::Stream;
+use mailkeep_model::{
+    Folder, FolderId, Item, ItemId, MailboxProfile, Representation, SourceMailboxId,
+};
+
+use crate::SourceError;
+
+/// A stream of bytes from the source. An error ends it; what came before must be thrown away.
+pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, SourceError>> + Send>>;
+
+/// A source's opaque mark of how far changes were followed. Secret-like: only stored encrypted,
+/// never logged.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+impl std::fmt::Debug for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cursor({} bytes)", self.0.len())
+    }
+}
+
+/// One page of mailboxes.
+#[derive(Clone, Debug, Default)]
+pub struct MailboxPage {
+    /// Mailboxes.
+    pub mailboxes: Vec<MailboxProfile>,
+    /// Pass to get the next page; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// One permission that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PermissionCheck {
+    /// Name as the administrator knows it, for example `Mail.Read`.
+    pub permission: String,
+    /// What it is needed for.
+    pub purpose: String,
+    /// The address of the mailbox that it was tried on, if any.
+    pub mailbox: Option<String>,
+    /// `None` when it worked.
+    pub failure: Option<String>,
+    /// Only needed to restore.
+    pub restore_only: bool,
+}
+
+/// How the folder tree changed.
+#[derive(Clone, Debug, Default)]
+pub struct FolderChanges {
+    /// New and changed folders (all of them when `is_complete`). Search folders are left out.
+    pub folders: Vec<Folder>,
+    /// Folders that are gone.
+    pub removed: Vec<FolderId>,
+    /// `folders` is the whole tree: what it does not name is gone.
+    pub is_complete: bool,
+    /// Where to go on next time.
+    pub cursor: Option<Cursor>,
+}
+
+/// One folder to follow.
+#[derive(Clone, Debug)]
+pub struct FolderCursor {
+    /// The folder.
+    pub folder: FolderId,
+    /// Where to go on; `None` lists the folder from the start.
+    pub cursor: Option<Cursor>,
+}
+
+/// What to follow in one mailbox.
+#[derive(Clone, Debug, Default)]
+pub struct SyncRequest {
+    /// Where to go on in the folder tree; `None` lists it whole.
+    pub tree_cursor: Option<Cursor>,
+    /// Folders known from earlier runs, with their cursors. May be empty at the first run.
+    pub folders: Vec<FolderCursor>,
+    /// Folders of earlier runs as stored (the connector needs well-known names and hidden folders
+    /// that change feeds do not repeat).
+    pub known_folders: Vec<Folder>,
+}
+
+/// The first answers of a mailbox: its tree and the first page of every requested folder.
+#[derive(Debug)]
+pub struct SyncRound {
+    /// Tree changes.
+    pub tree: Result<FolderChanges, SourceError>,
+    /// First page of each requested folder, in the order of the request.
+    pub pages: Vec<(FolderId, Result<ChangePage, SourceError>)>,
+}
+
+/// One change in a folder.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ItemChange {
+    /// The item is in the folder: new, changed or merely named again.
+    Present(Box<Item>),
+    /// The item is no longer in this folder. Not yet a deletion: it may have moved.
+    Removed(ItemId),
+    /// The item exists but its metadata cannot be read (a corrupt item inside a page).
+    Unreadable(ItemId, mailkeep_model::ItemFailure),
+}
+
+/// One page of changes of one folder.
+#[derive(Clone, Debug, Default)]
+pub struct ChangePage {
+    /// Changes; may be empty, may repeat.
+    pub changes: Vec<ItemChange>,
+    /// Where to go on once these changes are durable.
+    pub cursor: Option<Cursor>,
+    /// True when there are no further pages now.
+    pub is_last: bool,
+}
+
+/// An item's content on its way out of the source.
+pub struct ItemContent {
+    /// How the bytes came to be.
+    pub representation: Representation,
+    /// Why MIME was rebuilt, as the service's code.
+    pub rebuilt_because: Option<String>,
+    /// Properties that MIME lacks, as JSON. Holds no field that [`Item`] has, so that a change of a
+    /// flag does not change it.
+    pub properties_json: Vec<u8>,
+    /// RFC 822 bytes.
+    pub mime: ByteStream,
+}
+
+/// What a connector counted since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceMetrics {
+    /// Requests sent.
+    pub requests: u64,
+    /// Answers that asked us to wait.
+    pub throttles: u64,
+    /// Attempts after the first.
+    pub retries: u64,
+    /// Body bytes received.
+    pub bytes_received: u64,
+}
+
+/// A tenant or server that mail is read from. Calls retry by themselves within bounds; what they
+/// return is final for now. One value may be used for many mailboxes at once.
+#[async_trait]
+pub trait Source: Send + Sync + 'static {
+    /// One page of mailboxes, with kind and licence state.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    async fn mailboxes(&self, next: Option<&Cursor>) -> Result<MailboxPage, SourceError>;
+
+    /// Tries every permission, on `mailbox` where it needs one.
+    ///
+    /// # Errors
+    /// Only when nothing could be tried at all (no token, no connection).
+    async fn check_permissions(
+        &self,
+        mailbox: Option<&SourceMailboxId>,
+    ) -> Result<Vec<PermissionCheck>, SourceError>;
+
+    /// The tree's changes and the first page of every requested folder, in as few requests as the
+    /// protocol allows (a quiet mailbox of 60 folders: 4).
+    ///
+    /// # Errors
+    /// When the mailbox as a whole cannot be read. Single folders fail inside the answer.
+    async fn sync(
+        &self,
+        mailbox: &SourceMailboxId,
+        request: SyncRequest,
+    ) -> Result<SyncRound, SourceError>;
+
+    /// The next page of one folder.
+    ///
+    /// # Errors
+    /// Class `SyncReset` when the cursor is lost, `FolderGone` when the folder is.
+    async fn changes(
+        &self,
+        mailbox: &SourceMailboxId,
+        folder: &FolderCursor,
+    ) -> Result<ChangePage, SourceError>;
+
+    /// The content of one item.
+    ///
+    /// # Errors
+    /// Class `ItemGone` when it disappeared, `ItemPermanent` when no representation can be read.
+    async fn content(
+        &self,
+        mailbox: &SourceMailboxId,
+        item: &Item,
+    ) -> Result<ItemContent, SourceError>;
+
+    /// Where these items are now; `Ok(None)` for an item that does not exist any more. Answers in
+    /// the order of `items`. Used before a removal counts as a deletion and to retry gaps.
+    ///
+    /// # Errors
+    /// When nothing could be asked. Single items fail inside the answer.
+    async fn locate(
+        &self,
+        mailbox: &SourceMailboxId,
+        items: &[ItemId],
+    ) -> Result<Vec<(ItemId, Result<Option<Item>, SourceError>)>, SourceError>;
+
+    /// What was counted for one mailbox (or for all calls that belong to none).
+    fn metrics(&self, mailbox: Option<&SourceMailboxId>) -> SourceMetrics;
+
+    /// Until when the source asked to leave this mailbox alone, if it did.
+    fn throttled_until(&self, mailbox: &SourceMailboxId) -> Option<DateTime<Utc>>;
+}

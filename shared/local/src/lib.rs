@@ -1,0 +1,1 @@
+//! Adapters for one machine: folder store, system clock and randomness, secrets.

@@ -1,0 +1,17 @@
+//! Plain data and pure rules of mailkeep: what a mailbox, a folder, an item and a run are.
+//!
+//! Architecture invariant: this crate does no I/O, knows no async runtime and reads no clock.
+
+pub mod failure;
+pub mod folder;
+pub mod item;
+pub mod mailbox;
+pub mod run;
+
+pub use failure::{Action, FailureClass, Gap, ItemFailure};
+pub use folder::{Folder, FolderId, FolderPath, WellKnownFolder};
+pub use item::{
+    Address, Flag, FlagStatus, Importance, Item, ItemId, ItemKind, Representation, Sensitivity,
+};
+pub use mailbox::{LicenseState, MailboxKind, MailboxProfile, SourceMailboxId};
+pub use run::{Counters, MailboxOutcome, MailboxSummary, RunId, RunOutcome, RunSummary};

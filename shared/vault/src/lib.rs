@@ -1,0 +1,1 @@
+//! The vault: encrypted, append-only mailbox storage over a Store.

@@ -1,0 +1,1 @@
+//! Benchmarks of engine and vault, with ratios against other tools.
