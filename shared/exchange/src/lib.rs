@@ -10,7 +10,7 @@ pub mod target;
 pub use error::SourceError;
 pub use source::{
     ByteStream, ChangePage, Cursor, FolderChanges, FolderCursor, ItemChange, ItemContent,
-    MailboxPage, PermissionCheck, Source, SourceMetrics, SyncRequest, SyncRound,
+    MailboxPage, PermissionCheck, Source, SourceItem, SourceMetrics, SyncRequest, SyncRound,
 };
 pub use target::{
     AttachmentContent, CreateOutcome, ExistingItem, RestoreAttachment, RestoreItem, Target,

@@ -93,11 +93,21 @@ pub struct SyncRound {
     pub pages: Vec<(FolderId, Result<ChangePage, SourceError>)>,
 }
 
+/// An item as the source describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceItem {
+    /// What the index keeps.
+    pub item: Item,
+    /// Properties that MIME lacks, as JSON; to be stored with the content. Holds no field that
+    /// [`Item`] has, so that a change of a flag does not change it.
+    pub properties_json: Vec<u8>,
+}
+
 /// One change in a folder.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ItemChange {
     /// The item is in the folder: new, changed or merely named again.
-    Present(Box<Item>),
+    Present(Box<SourceItem>),
     /// The item is no longer in this folder. Not yet a deletion: it may have moved.
     Removed(ItemId),
     /// The item exists but its metadata cannot be read (a corrupt item inside a page).
@@ -121,9 +131,6 @@ pub struct ItemContent {
     pub representation: Representation,
     /// Why MIME was rebuilt, as the service's code.
     pub rebuilt_because: Option<String>,
-    /// Properties that MIME lacks, as JSON. Holds no field that [`Item`] has, so that a change of a
-    /// flag does not change it.
-    pub properties_json: Vec<u8>,
     /// RFC 822 bytes.
     pub mime: ByteStream,
 }
@@ -200,7 +207,7 @@ pub trait Source: Send + Sync + 'static {
         &self,
         mailbox: &SourceMailboxId,
         items: &[ItemId],
-    ) -> Result<Vec<(ItemId, Result<Option<Item>, SourceError>)>, SourceError>;
+    ) -> Result<Vec<(ItemId, Result<Option<Box<SourceItem>>, SourceError>)>, SourceError>;
 
     /// What was counted for one mailbox (or for all calls that belong to none).
     fn metrics(&self, mailbox: Option<&SourceMailboxId>) -> SourceMetrics;
