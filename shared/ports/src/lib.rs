@@ -5,15 +5,21 @@
 //! the clock, a timer or the system's randomness.
 
 pub mod clock;
+pub mod memory;
 pub mod rng;
 pub mod secrets;
+pub mod seeded_rng;
 pub mod store;
+pub mod test_clock;
 
 pub use clock::Clock;
+pub use memory::MemoryStore;
 pub use rng::Rng;
 pub use secrets::{SecretError, Secrets};
+pub use seeded_rng::SeededRng;
 pub use store::{
-    ByteRange, Condition, ETag, GetOptions, Key, ListOptions, ListPage, LockMode, Object,
-    ObjectInfo, PutOptions, Retention, StorageClass, Store, StoreCapabilities, StoreError,
-    StoreErrorKind,
+    ByteRange, Condition, DEFAULT_LIST_LIMIT, ETag, GetOptions, Key, ListOptions, ListPage,
+    LockMode, MAX_BODY_BYTES, MAX_LIST_LIMIT, Object, ObjectInfo, PutOptions, Retention,
+    StorageClass, Store, StoreCapabilities, StoreError, StoreErrorKind,
 };
+pub use test_clock::TestClock;

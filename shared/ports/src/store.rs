@@ -8,8 +8,20 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+/// Largest body of an object.
+pub const MAX_BODY_BYTES: u64 = 64 << 20;
+
+/// Entries on a page when [`ListOptions::limit`] is 0.
+pub const DEFAULT_LIST_LIMIT: usize = 1_000;
+
+/// Most entries on a page, whatever [`ListOptions::limit`] says.
+pub const MAX_LIST_LIMIT: usize = 10_000;
+
 /// The name of an object inside a vault: `/`-separated segments of `[a-zA-Z0-9._-]`, at most 512
 /// bytes. A [`Store`] adapter adds its own prefix (folder, bucket and prefix).
+///
+/// Names are case-sensitive. A name in use is never also the folder of another (`a` and `a/b`
+/// exclude each other), so that a folder on disk can hold every vault as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(String);
 
@@ -105,7 +117,8 @@ pub struct PutOptions {
     pub condition: Condition,
     /// SHA-256 of the body. The adapter must have the store check it where the store can.
     pub sha256: Option<[u8; 32]>,
-    /// Object Lock, where the store has it.
+    /// Object Lock. A store that has none refuses with [`StoreErrorKind::Invalid`]: a promise is
+    /// never dropped silently.
     pub retention: Option<Retention>,
     /// Storage class.
     pub class: StorageClass,
@@ -114,10 +127,50 @@ pub struct PutOptions {
 /// Part of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ByteRange {
-    /// From start to before end. A range that ends after the object gives what there is.
+    /// From start to before end. A range that ends after the object gives what there is; one that
+    /// starts at or after its end gives an empty body. A range that ends before it starts is
+    /// [`StoreErrorKind::Invalid`].
     Range(Range<u64>),
     /// The last bytes. More than the object has gives the whole object.
     Suffix(u64),
+}
+
+impl ByteRange {
+    /// The bytes this means in an object of `size_bytes`; `None` for a range that ends before it
+    /// starts.
+    #[must_use]
+    pub fn resolve(&self, size_bytes: u64) -> Option<Range<u64>> {
+        match self {
+            Self::Range(range) if range.end < range.start => None,
+            Self::Range(range) => Some(range.start.min(size_bytes)..range.end.min(size_bytes)),
+            Self::Suffix(count) => Some(size_bytes.saturating_sub(*count)..size_bytes),
+        }
+    }
+}
+
+impl GetOptions {
+    /// Asks for one part.
+    #[must_use]
+    pub fn range(range: ByteRange) -> Self {
+        Self { range: Some(range) }
+    }
+
+    /// The bytes this means in an object of `size_bytes`.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Invalid`] for a range that ends before it starts.
+    pub fn resolve(&self, key: &Key, size_bytes: u64) -> Result<Range<u64>, StoreError> {
+        match &self.range {
+            None => Ok(0..size_bytes),
+            Some(range) => range.resolve(size_bytes).ok_or_else(|| {
+                StoreError::new(
+                    StoreErrorKind::Invalid,
+                    key.as_str(),
+                    "the byte range ends before it starts",
+                )
+            }),
+        }
+    }
 }
 
 /// How to read an object.
@@ -158,12 +211,33 @@ pub struct Object {
 pub struct ListOptions {
     /// Only names that start with this. May end inside a segment.
     pub prefix: String,
-    /// Only names after this one.
+    /// Only entries (names, and with `delimited` also rolled-up prefixes) after this one.
     pub start_after: Option<String>,
     /// Names with a further `/` after the prefix are rolled up into [`ListPage::prefixes`].
     pub delimited: bool,
-    /// At most so many entries (objects and prefixes); the store may give fewer. 0 means its default (1,000).
+    /// At most so many entries (objects and prefixes); the store may give fewer, but at least one
+    /// while there are more. 0 means [`DEFAULT_LIST_LIMIT`].
     pub limit: usize,
+}
+
+impl ListOptions {
+    /// Lists everything whose name starts with `prefix`.
+    #[must_use]
+    pub fn prefix(prefix: impl Into<String>) -> Self {
+        Self {
+            prefix: prefix.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Most entries that a page may have.
+    #[must_use]
+    pub fn page_limit(&self) -> usize {
+        match self.limit {
+            0 => DEFAULT_LIST_LIMIT,
+            limit => limit.min(MAX_LIST_LIMIT),
+        }
+    }
 }
 
 /// One page of a listing.
@@ -235,6 +309,14 @@ pub struct StoreError {
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+impl Key {
+    /// [`StoreErrorKind::Missing`] for this object.
+    #[must_use]
+    pub fn missing(&self) -> StoreError {
+        StoreError::new(StoreErrorKind::Missing, &self.0, "there is no such object")
+    }
+}
+
 impl StoreError {
     /// An error without an underlying one.
     #[must_use]
@@ -281,7 +363,9 @@ pub trait Store: Send + Sync + 'static {
     /// Writes an object and returns its version mark.
     ///
     /// # Errors
-    /// See [`StoreErrorKind`].
+    /// See [`StoreErrorKind`]. `IfMatch` on an object that is not there is `Missing` or `Changed`;
+    /// a body above [`MAX_BODY_BYTES`] is `Invalid`. An object under Object Lock is either kept as
+    /// an older version or the write is refused as `Locked`; it is never lost.
     async fn put(&self, key: &Key, body: Bytes, options: PutOptions) -> Result<ETag, StoreError>;
 
     /// Reads an object or a part of it.
@@ -302,10 +386,12 @@ pub trait Store: Send + Sync + 'static {
     /// See [`StoreErrorKind`]. An unknown prefix is an empty page, not an error.
     async fn list(&self, options: ListOptions) -> Result<ListPage, StoreError>;
 
-    /// Deletes an object. Deleting one that is not there succeeds (unless `IfMatch` is given).
+    /// Deletes an object. Deleting one that is not there succeeds, unless `IfMatch` is given.
+    /// `IfAbsent` makes no sense here.
     ///
     /// # Errors
-    /// `Locked` while Object Lock holds it.
+    /// `Locked` while Object Lock holds it; with `IfMatch`: `Missing` when there is none, `Changed`
+    /// when it has another version; `Invalid` for `IfAbsent`.
     async fn delete(&self, key: &Key, condition: Condition) -> Result<(), StoreError>;
 
     /// Prolongs Object Lock of an object; never shortens it.
