@@ -46,6 +46,8 @@ pub enum FailureClass {
     RequestBug,
     /// Something by that name or version exists already.
     Conflict,
+    /// The vault could not be read or written.
+    Vault,
 }
 
 /// What to do about a failure.
@@ -76,7 +78,7 @@ impl FailureClass {
             C::AuthCredential | C::AuthToken | C::AuthConsent | C::Configuration => {
                 Action::StopConnection
             }
-            C::AuthScope | C::MailboxGone | C::MailboxUnavailable | C::TargetFull => {
+            C::AuthScope | C::MailboxGone | C::MailboxUnavailable | C::TargetFull | C::Vault => {
                 Action::StopMailbox
             }
             C::Connection | C::MailboxBusy | C::Throttled | C::Transient => Action::Retry,
@@ -119,6 +121,7 @@ impl FailureClass {
             C::Transient => "transient",
             C::RequestBug => "request_bug",
             C::Conflict => "conflict",
+            C::Vault => "vault",
         }
     }
 
@@ -145,6 +148,7 @@ impl FailureClass {
             C::Transient,
             C::RequestBug,
             C::Conflict,
+            C::Vault,
         ]
         .into_iter()
         .find(|class| class.code() == code)
@@ -183,6 +187,9 @@ impl FailureClass {
                 "The service refused our request; please report this with the request id"
             }
             C::Conflict => "Something by that name exists already",
+            C::Vault => {
+                "The vault could not be read or written; check the storage and run `mailkeep verify`"
+            }
         }
     }
 }

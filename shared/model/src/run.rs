@@ -60,7 +60,8 @@ impl Counters {
 pub enum MailboxOutcome {
     /// Everything in scope is in the vault.
     Complete,
-    /// The backup is usable; `gaps` items are missing and listed.
+    /// The backup is usable, but `gaps` items are missing and listed, or folders are incomplete
+    /// ([`MailboxSummary::incomplete_folders`]).
     WithGaps {
         /// Open gaps of this mailbox after the run.
         gaps: u64,
@@ -93,6 +94,13 @@ pub struct MailboxSummary {
     pub outcome: MailboxOutcome,
     /// What it counted.
     pub counters: Counters,
+    /// Folders in scope whose last page was not reached; the next run goes on with them.
+    #[serde(default)]
+    pub incomplete_folders: u64,
+    /// What a person should know beside the outcome, for example a count that differs from the
+    /// source's. May name folders, so it is stored only encrypted.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// How a run ended.

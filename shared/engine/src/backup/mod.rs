@@ -1,0 +1,5 @@
+//! Backup of mailboxes into the vault.
+
+pub mod request;
+
+pub use request::{BackupRequest, FolderScope, MailboxScope};

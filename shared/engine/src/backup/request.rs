@@ -1,0 +1,73 @@
+//! What to back up.
+
+use std::time::Duration;
+
+use mailkeep_model::{FolderId, FolderPath};
+
+/// Which mailboxes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum MailboxScope {
+    /// Every mailbox that the source lists.
+    #[default]
+    All,
+    /// These, by address (letter case does not matter) or by the source's id.
+    Only(Vec<String>),
+}
+
+/// Which folders of each mailbox. Subfolders are always included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum FolderScope {
+    /// Every visible folder.
+    #[default]
+    All,
+    /// These, by path from the top (letter case does not matter) or by id. Naming a hidden folder
+    /// includes it.
+    Only {
+        /// By path.
+        paths: Vec<FolderPath>,
+        /// By the source's id.
+        ids: Vec<FolderId>,
+    },
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct BackupRequest {
+    /// The tenant or server that mailbox ids are unique in.
+    pub realm: String,
+    /// The connection's name, for the record.
+    pub connection: String,
+    /// Which mailboxes.
+    pub mailboxes: MailboxScope,
+    /// Which folders.
+    pub folders: FolderScope,
+    /// Folders that the source hides from mail clients are included too. Recoverable Items are
+    /// only included when named.
+    pub include_hidden: bool,
+    /// Mailboxes worked on at once.
+    pub concurrent_mailboxes: usize,
+    /// Items of one mailbox fetched at once.
+    pub concurrent_items: usize,
+    /// Commit when so many bytes wait.
+    pub commit_bytes: u64,
+    /// Commit when so much time has passed.
+    pub commit_interval: Duration,
+}
+
+impl BackupRequest {
+    /// Everything of every mailbox, with the usual limits.
+    #[must_use]
+    pub fn new(realm: impl Into<String>, connection: impl Into<String>) -> Self {
+        Self {
+            realm: realm.into(),
+            connection: connection.into(),
+            mailboxes: MailboxScope::All,
+            folders: FolderScope::All,
+            include_hidden: false,
+            concurrent_mailboxes: 3,
+            concurrent_items: 4,
+            commit_bytes: 64 * 1024 * 1024,
+            commit_interval: Duration::from_secs(60),
+        }
+    }
+}

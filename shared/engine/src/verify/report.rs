@@ -1,0 +1,97 @@
+//! How thoroughly to verify, and what was found.
+
+use serde::Serialize;
+
+/// How thoroughly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerifyLevel {
+    /// Every object that the index refers to is listed with its size; index and log are read.
+    #[default]
+    Quick,
+    /// Every version of every item is read and its whole hash compared.
+    Full,
+    /// As `Full`, for about this percentage of the items (1 to 100), other ones every time.
+    Sample(u8),
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FindingKind {
+    /// An object that the index refers to is not there.
+    Missing,
+    /// An object or an item is damaged.
+    Corrupt,
+    /// Written by a newer version of mailkeep; nothing is known to be wrong.
+    TooNew,
+    /// The store refused access or did not answer; nothing is known to be wrong.
+    Unreadable,
+    /// An item is in the ledger of failed items.
+    Gap,
+    /// The source counts more or fewer items in a folder than the vault holds.
+    CountDiffers,
+}
+
+impl FindingKind {
+    /// True when data that the vault should hold is lost.
+    #[must_use]
+    pub fn is_damage(self) -> bool {
+        matches!(self, Self::Missing | Self::Corrupt)
+    }
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The mailbox in the vault; empty for the vault as a whole.
+    pub mailbox: String,
+    /// Its address, when it could be read.
+    pub address: Option<String>,
+    /// The item's reference, when one item is concerned.
+    pub item: Option<String>,
+    /// The folder's path, when one folder or item is concerned.
+    pub folder: Option<String>,
+    /// What is wrong.
+    pub kind: FindingKind,
+    /// Which object, which cause, what to do.
+    pub message: String,
+}
+
+/// What verification found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct VerifyReport {
+    /// Mailboxes looked at.
+    pub mailboxes: u64,
+    /// Objects looked at.
+    pub objects: u64,
+    /// Item versions read in full.
+    pub items_read: u64,
+    /// Item versions that the index holds.
+    pub items_known: u64,
+    /// Bytes of content read.
+    pub bytes_read: u64,
+    /// It was stopped before the end.
+    pub is_stopped: bool,
+    /// The first 10,000 findings; the counts below tell of all.
+    pub findings: Vec<Finding>,
+    /// Findings of damage.
+    pub damaged: u64,
+    /// Other findings.
+    pub notes: u64,
+}
+
+impl VerifyReport {
+    /// The process exit code: 0 nothing found, 1 damage or stopped, 3 only gaps and differences.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if self.damaged > 0 || self.is_stopped {
+            1
+        } else if self.notes > 0 {
+            3
+        } else {
+            0
+        }
+    }
+}
