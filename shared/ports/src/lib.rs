@@ -20,6 +20,6 @@ pub use seeded_rng::SeededRng;
 pub use store::{
     ByteRange, Condition, DEFAULT_LIST_LIMIT, ETag, GetOptions, Key, ListOptions, ListPage,
     LockMode, MAX_BODY_BYTES, MAX_LIST_LIMIT, Object, ObjectInfo, PutOptions, Retention,
-    StorageClass, Store, StoreCapabilities, StoreError, StoreErrorKind,
+    StorageClass, Store, StoreCapabilities, StoreError, StoreErrorKind, sha256,
 };
 pub use test_clock::TestClock;

@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 
 use crate::Clock;
 use crate::store::{
-    Condition, ETag, GetOptions, Key, ListOptions, ListPage, LockMode, MAX_BODY_BYTES, Object,
-    ObjectInfo, PutOptions, Retention, Store, StoreError, StoreErrorKind,
+    Condition, ETag, GetOptions, Key, ListOptions, ListPage, LockMode, Object, ObjectInfo,
+    PutOptions, Retention, Store, StoreError, StoreErrorKind,
 };
 
 /// Holds every object in memory, keeps every promise of [`Store`], and, when asked, has Object Lock.
@@ -132,30 +132,6 @@ impl MemoryStore {
     }
 }
 
-/// Refuses a wrong SHA-256 and a body that is too large, before anything is written.
-pub(crate) fn check_body(key: &Key, body: &Bytes, options: &PutOptions) -> Result<(), StoreError> {
-    if u64::try_from(body.len()).unwrap_or(u64::MAX) > MAX_BODY_BYTES {
-        let cause = format!("the body has {} bytes, more than 64 MiB", body.len());
-        return Err(StoreError::new(
-            StoreErrorKind::Invalid,
-            key.as_str(),
-            cause,
-        ));
-    }
-    if let Some(expected) = options.sha256 {
-        let actual = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body);
-        if actual.as_ref() != expected {
-            let cause = "the body does not match its SHA-256";
-            return Err(StoreError::new(
-                StoreErrorKind::Corrupt,
-                key.as_str(),
-                cause,
-            ));
-        }
-    }
-    Ok(())
-}
-
 fn check_condition(
     key: &Key,
     condition: &Condition,
@@ -202,7 +178,7 @@ fn check_nesting(state: &State, key: &Key) -> Result<(), StoreError> {
 #[async_trait]
 impl Store for MemoryStore {
     async fn put(&self, key: &Key, body: Bytes, options: PutOptions) -> Result<ETag, StoreError> {
-        check_body(key, &body, &options)?;
+        options.check_body(key, &body)?;
         if let Some(retention) = &options.retention {
             self.check_retention(key, retention)?;
         }

@@ -124,6 +124,61 @@ pub struct PutOptions {
     pub class: StorageClass,
 }
 
+impl PutOptions {
+    /// Writes only when no object has this name.
+    #[must_use]
+    pub fn if_absent() -> Self {
+        Self {
+            condition: Condition::IfAbsent,
+            ..Self::default()
+        }
+    }
+
+    /// Writes only when the object still has this version.
+    #[must_use]
+    pub fn if_match(etag: ETag) -> Self {
+        Self {
+            condition: Condition::IfMatch(etag),
+            ..Self::default()
+        }
+    }
+
+    /// Refuses, before anything is written, a body that is too large or does not match
+    /// [`PutOptions::sha256`]. For adapters whose store cannot check by itself.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Invalid`] and [`StoreErrorKind::Corrupt`].
+    pub fn check_body(&self, key: &Key, body: &Bytes) -> Result<(), StoreError> {
+        if u64::try_from(body.len()).unwrap_or(u64::MAX) > MAX_BODY_BYTES {
+            let cause = format!("the body has {} bytes, more than 64 MiB", body.len());
+            return Err(StoreError::new(
+                StoreErrorKind::Invalid,
+                key.as_str(),
+                cause,
+            ));
+        }
+        if let Some(expected) = self.sha256
+            && sha256(body) != expected
+        {
+            let cause = "the body does not match its SHA-256";
+            return Err(StoreError::new(
+                StoreErrorKind::Corrupt,
+                key.as_str(),
+                cause,
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// SHA-256 as [`PutOptions::sha256`] wants it.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    // SHA-256 has 32 bytes, always.
+    digest.as_ref().try_into().unwrap_or_default()
+}
+
 /// Part of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ByteRange {
