@@ -1,0 +1,112 @@
+//! `mailkeep connection …`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::UnlockArgs;
+
+/// What to do with connections.
+#[derive(Debug, Subcommand)]
+pub enum ConnectionCommand {
+    /// Store how to reach a tenant; kept encrypted inside the vault
+    Add(AddArgs),
+    /// Try every permission and name what is missing
+    Test(TestArgs),
+    /// List the stored connections
+    #[command(after_help = "Example:\n  mailkeep connection ls --vault ./vault --json")]
+    Ls {
+        /// Opening the vault.
+        #[command(flatten)]
+        unlock: UnlockArgs,
+    },
+    /// Forget a connection; backed up mail stays
+    #[command(after_help = "Example:\n  mailkeep connection rm contoso --vault ./vault")]
+    Rm {
+        /// Name of the connection
+        name: String,
+        /// Opening the vault.
+        #[command(flatten)]
+        unlock: UnlockArgs,
+    },
+}
+
+const ADD_EXAMPLES: &str = "\
+The client secret comes from a prompt, from MAILKEEP_CLIENT_SECRET or from --client-secret-file.
+
+Examples:
+  mailkeep connection add contoso --vault ./vault --tenant 1111… --client-id 2222…
+  mailkeep connection add contoso --vault ./vault --tenant 1111… --client-id 2222… \\
+      --certificate-file app.pem --private-key-file app.key
+  mailkeep connection add gov --vault ./vault --tenant 1111… --client-id 2222… --cloud us-gov-l4";
+
+/// `mailkeep connection add`.
+#[derive(Debug, Args)]
+#[command(after_help = ADD_EXAMPLES)]
+pub struct AddArgs {
+    /// A name of your choice
+    pub name: String,
+    /// Directory (tenant) id
+    #[arg(long, value_name = "ID")]
+    pub tenant: String,
+    /// Application (client) id
+    #[arg(long, value_name = "ID")]
+    pub client_id: String,
+    /// Microsoft cloud that the tenant lives in
+    #[arg(long, value_enum, default_value_t)]
+    pub cloud: Cloud,
+    /// Another sign-in service than the cloud's; http only on this machine itself
+    #[arg(long, value_name = "URL", requires = "graph_url")]
+    pub login_url: Option<String>,
+    /// Another Graph service than the cloud's; http only on this machine itself
+    #[arg(long, value_name = "URL", requires = "login_url")]
+    pub graph_url: Option<String>,
+    /// Read the client secret from the first line of this file
+    #[arg(long, value_name = "PATH", conflicts_with = "certificate_file")]
+    pub client_secret_file: Option<PathBuf>,
+    /// Sign in with a certificate: its PEM file
+    #[arg(long, value_name = "PATH", requires = "private_key_file")]
+    pub certificate_file: Option<PathBuf>,
+    /// The certificate's private key: PEM file, PKCS #8, RSA
+    #[arg(long, value_name = "PATH", requires = "certificate_file")]
+    pub private_key_file: Option<PathBuf>,
+    /// Replace the connection of this name, for example to renew its secret
+    #[arg(long)]
+    pub replace: bool,
+    /// Opening the vault.
+    #[command(flatten)]
+    pub unlock: UnlockArgs,
+}
+
+/// `mailkeep connection test`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit code 4 when sign-in fails or a permission that backups need is missing.
+
+Examples:
+  mailkeep connection test contoso --vault ./vault
+  mailkeep connection test contoso --vault ./vault --mailbox ann@contoso.example")]
+pub struct TestArgs {
+    /// Name of the connection
+    pub name: String,
+    /// Try the permissions on this mailbox (default: the first one that is listed)
+    #[arg(long, value_name = "ADDRESS")]
+    pub mailbox: Option<String>,
+    /// Opening the vault.
+    #[command(flatten)]
+    pub unlock: UnlockArgs,
+}
+
+/// Microsoft's clouds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Cloud {
+    /// The worldwide cloud, GCC included
+    #[default]
+    Worldwide,
+    /// US Government L4 (GCC High)
+    UsGovL4,
+    /// US Government L5 (DoD)
+    UsGovL5,
+    /// China (21Vianet)
+    China,
+}

@@ -1,0 +1,201 @@
+//! What can be typed: the verbs, their options and their help texts.
+
+pub mod browse;
+pub mod connection;
+pub mod query;
+pub mod restore;
+pub mod values;
+pub mod vault;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use browse::{CatArgs, DiffArgs, ExportArgs, ExportFormat, FindArgs, LsArgs, SnapshotsArgs};
+pub use connection::{AddArgs, Cloud, ConnectionCommand, TestArgs};
+pub use query::QueryArgs;
+pub use restore::{OnConflict, PlacementArg, RestoreArgs};
+pub use vault::{BackupArgs, InitArgs, MailboxCommand, MailboxLsArgs, StatsArgs, VerifyArgs};
+
+const EXAMPLES: &str = "\
+Examples:
+  mailkeep init --vault ./vault --recovery-key-file ./recovery.key
+  mailkeep connection add contoso --vault ./vault --tenant 1111… --client-id 2222…
+  mailkeep connection test contoso --vault ./vault
+  mailkeep backup --vault ./vault
+  mailkeep find --vault ./vault --mailbox ann@contoso.example --subject invoice --since 30d
+  mailkeep restore --vault ./vault --mailbox ann@contoso.example --folder Inbox --dry-run
+
+Keys: the vault is opened with MAILKEEP_PASSPHRASE or a prompt, with --passphrase-file, with
+--key-file, or with --recovery-key-file. No secret is ever taken from an argument.
+
+Exit codes: 0 done · 1 error · 2 wrong usage · 3 done, but with gaps (something is missing and
+listed) · 4 authentication failed.";
+
+/// Backs up Exchange Online mailboxes into an encrypted vault, and restores them.
+#[derive(Debug, Parser)]
+#[command(name = "mailkeep", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(arg_required_else_help = true)]
+pub struct Cli {
+    /// Options that every verb knows.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// The verb.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every verb knows.
+#[derive(Debug, Clone, Default, Args)]
+pub struct GlobalArgs {
+    /// The vault's folder
+    #[arg(long, global = true, value_name = "PATH", env = "MAILKEEP_VAULT")]
+    pub vault: Option<PathBuf>,
+    /// Open the vault with this key file instead of a passphrase
+    #[arg(long, global = true, value_name = "PATH", env = "MAILKEEP_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Read the passphrase from the first line of this file
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "key_file")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Print one JSON object per line instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Show no progress
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// How much to log to stderr (the variable RUST_LOG is finer and wins)
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "LEVEL")]
+    pub log_level: LogLevel,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Nothing
+    Off,
+    /// What failed
+    Error,
+    /// What needs attention
+    #[default]
+    Warn,
+    /// What happens
+    Info,
+    /// How it happens
+    Debug,
+    /// Everything
+    Trace,
+}
+
+impl LogLevel {
+    /// The filter directive for it.
+    #[must_use]
+    pub fn directive(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// Opening a vault in an emergency.
+#[derive(Debug, Clone, Default, Args)]
+pub struct UnlockArgs {
+    /// Open the vault with the recovery key in this file
+    #[arg(long, value_name = "PATH")]
+    pub recovery_key_file: Option<PathBuf>,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create a vault in an empty folder, with its keys
+    Init(InitArgs),
+    /// Connections to tenants: add, test, list, remove
+    #[command(subcommand)]
+    Connection(ConnectionCommand),
+    /// Mailboxes of a tenant or of the vault
+    #[command(subcommand)]
+    Mailbox(MailboxCommand),
+    /// Back up mailboxes; only what is new or changed is fetched
+    Backup(BackupArgs),
+    /// List restore points
+    Snapshots(SnapshotsArgs),
+    /// List folders of a mailbox, or the items of a folder
+    Ls(LsArgs),
+    /// Find items by sender, subject, date, folder, size or attachment
+    Find(FindArgs),
+    /// Write one item to standard output as EML
+    Cat(CatArgs),
+    /// Write items to EML files or an mbox file
+    Export(ExportArgs),
+    /// Show what changed between two restore points of a mailbox
+    Diff(DiffArgs),
+    /// Restore items into a mailbox
+    Restore(RestoreArgs),
+    /// Check that what the vault holds can be read back
+    Verify(VerifyArgs),
+    /// Show how much the vault holds
+    Stats(StatsArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_option_takes_a_secret_as_its_value() {
+        fn walk(command: &clap::Command) {
+            for arg in command.get_arguments() {
+                let id = arg.get_id().as_str();
+                let secret = ["secret", "passphrase", "password", "private_key", "recovery_key"]
+                    .iter()
+                    .any(|word| id.contains(word));
+                let takes_value = arg.get_action().takes_values();
+                assert!(
+                    !secret || !takes_value || id.ends_with("_file"),
+                    "{} {id} would take a secret from the command line",
+                    command.get_name()
+                );
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        let mut command = Cli::command();
+        command.build();
+        walk(&command);
+    }
+
+    #[test]
+    fn every_verb_but_completions_shows_an_example() {
+        let command = Cli::command();
+        for verb in command.get_subcommands() {
+            let leaves: Vec<_> = verb.get_subcommands().collect();
+            let group = [verb];
+            let shown = if leaves.is_empty() { &group[..] } else { &leaves[..] };
+            for leaf in shown {
+                let help = leaf.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(
+                    help.contains("mailkeep ") || leaf.get_name() == "completions",
+                    "{} has no example",
+                    leaf.get_name()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! `mailkeep init`, `mailbox`, `backup`, `verify` and `stats`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::UnlockArgs;
+use super::values::PercentArg;
+
+const INIT_EXAMPLES: &str = "\
+The folder must be empty or not exist yet. The passphrase comes from a prompt (asked twice), from
+MAILKEEP_PASSPHRASE or from --passphrase-file. With --new-key-file a random key file is made and
+takes the passphrase's place; --key-file uses one that you have.
+
+Examples:
+  mailkeep init --vault ./vault --recovery-key-file ./recovery.key
+  mailkeep init --vault ./vault --new-key-file ./vault.key --recovery-key-file ./recovery.key";
+
+/// `mailkeep init`.
+#[derive(Debug, Args)]
+#[command(after_help = INIT_EXAMPLES)]
+pub struct InitArgs {
+    /// Write the recovery key to this new file
+    #[arg(long, value_name = "PATH")]
+    pub recovery_key_file: PathBuf,
+    /// Make a new key file here and open the vault with it, instead of a passphrase
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["key_file", "passphrase_file"])]
+    pub new_key_file: Option<PathBuf>,
+}
+
+/// What to do with mailboxes.
+#[derive(Debug, Subcommand)]
+pub enum MailboxCommand {
+    /// List the mailboxes of the vault, or of a tenant with --connection
+    Ls(MailboxLsArgs),
+}
+
+/// `mailkeep mailbox ls`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  mailkeep mailbox ls --vault ./vault
+  mailkeep mailbox ls --vault ./vault --connection contoso")]
+pub struct MailboxLsArgs {
+    /// List the mailboxes of this connection's tenant instead of the vault's
+    #[arg(long, value_name = "NAME")]
+    pub connection: Option<String>,
+    /// Opening the vault.
+    #[command(flatten)]
+    pub unlock: UnlockArgs,
+}
+
+const BACKUP_EXAMPLES: &str = "\
+Ctrl-C stops after a last commit, and the next run goes on from there; a second Ctrl-C stops at
+once, which costs only what was not committed yet.
+
+Examples:
+  mailkeep backup --vault ./vault
+  mailkeep backup --vault ./vault --mailbox ann@contoso.example --mailbox bob@contoso.example
+  mailkeep backup --vault ./vault --folder Inbox --folder \"Projects/2026\"";
+
+/// `mailkeep backup`.
+#[derive(Debug, Args)]
+#[command(after_help = BACKUP_EXAMPLES)]
+pub struct BackupArgs {
+    /// Name of the connection (not needed when there is only one)
+    #[arg(long, value_name = "NAME")]
+    pub connection: Option<String>,
+    /// Only this mailbox: address or id (repeatable; default: all)
+    #[arg(long = "mailbox", value_name = "ADDRESS")]
+    pub mailboxes: Vec<String>,
+    /// Only this folder and those below it (repeatable; default: all)
+    #[arg(long = "folder", value_name = "PATH")]
+    pub folders: Vec<String>,
+    /// Also folders that mail clients hide
+    #[arg(long)]
+    pub include_hidden: bool,
+    /// How many mailboxes to back up at the same time
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub concurrent_mailboxes: u8,
+    /// Opening the vault.
+    #[command(flatten)]
+    pub unlock: UnlockArgs,
+}
+
+const VERIFY_EXAMPLES: &str = "\
+Without an option every object is listed and its size and table of contents are checked. Exit code 3
+when something is damaged or missing; each finding names the mailbox and the items concerned.
+
+Examples:
+  mailkeep verify --vault ./vault
+  mailkeep verify --vault ./vault --full
+  mailkeep verify --vault ./vault --sample 5% --mailbox ann@contoso.example
+  mailkeep verify --vault ./vault --source --connection contoso";
+
+/// `mailkeep verify`.
+#[derive(Debug, Args)]
+#[command(after_help = VERIFY_EXAMPLES)]
+pub struct VerifyArgs {
+    /// Check that every object is there, with its size and table of contents (the default)
+    #[arg(long, conflicts_with_all = ["full", "sample"])]
+    pub quick: bool,
+    /// Read everything back: decrypt every frame, rebuild every item and compare its hash
+    #[arg(long, conflicts_with = "sample")]
+    pub full: bool,
+    /// Read this share of the items back, chosen at random
+    #[arg(long, value_name = "PERCENT")]
+    pub sample: Option<PercentArg>,
+    /// Also compare the number of items per folder with the source
+    #[arg(long)]
+    pub source: bool,
+    /// Name of the connection for --source (not needed when there is only one)
+    #[arg(long, value_name = "NAME", requires = "source")]
+    pub connection: Option<String>,
+    /// Only this mailbox: address or id (repeatable; default: all)
+    #[arg(long = "mailbox", value_name = "ADDRESS")]
+    pub mailboxes: Vec<String>,
+    /// Opening the vault.
+    #[command(flatten)]
+    pub unlock: UnlockArgs,
+}
+
+/// `mailkeep stats`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  mailkeep stats --vault ./vault
+  mailkeep stats --vault ./vault --mailbox ann@contoso.example --json")]
+pub struct StatsArgs {
+    /// Only this mailbox: address or id (repeatable; default: all)
+    #[arg(long = "mailbox", value_name = "ADDRESS")]
+    pub mailboxes: Vec<String>,
+    /// Opening the vault.
+    #[command(flatten)]
+    pub unlock: UnlockArgs,
+}
