@@ -15,7 +15,9 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(CliError::file("creating", path))?;
+    let mut file = options
+        .open(path)
+        .map_err(CliError::file("creating", path))?;
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
         .map_err(CliError::file("writing", path))
@@ -94,7 +96,12 @@ mod tests {
         assert!(must_be_empty(folder.path(), "vault").is_ok());
         assert!(must_be_empty(&folder.path().join("new"), "vault").is_ok());
         fs::write(folder.path().join("x"), "").unwrap();
-        assert_eq!(must_be_empty(folder.path(), "vault").unwrap_err().exit_code(), 2);
+        assert_eq!(
+            must_be_empty(folder.path(), "vault")
+                .unwrap_err()
+                .exit_code(),
+            2
+        );
         assert!(must_be_empty(&folder.path().join("x"), "vault").is_err());
     }
 }

@@ -1,1 +1,15 @@
-//! The mailkeep command line.
+//! The `mailkeep` command line: verbs, secrets from safe places, and the way things look. What the
+//! verbs do is in `mailkeep-engine`; nothing here decides about mail.
+
+pub mod args;
+pub mod connection;
+pub mod error;
+pub mod files;
+pub mod interrupt;
+pub mod logging;
+pub mod output;
+pub mod secret;
+pub mod sink;
+pub mod view;
+
+pub use error::{CliError, Exit};

@@ -131,9 +131,7 @@ pub fn read_text(path: &Path) -> Result<Zeroizing<String>, CliError> {
     let bytes = read_bytes(path)?;
     std::str::from_utf8(&bytes)
         .map(|text| Zeroizing::new(text.to_owned()))
-        .map_err(|_| {
-            CliError::file("reading", path)(io::Error::other("not a text file in UTF-8"))
-        })
+        .map_err(|_| CliError::file("reading", path)(io::Error::other("not a text file in UTF-8")))
 }
 
 /// Reads a small file that holds something secret.
@@ -191,30 +189,43 @@ mod tests {
         let all = input(Some("from variable"), &["from prompt"]);
         assert_eq!(read(&all, Some(&path)).unwrap(), "from file");
         assert_eq!(read(&all, None).unwrap(), "from variable");
-        assert_eq!(read(&input(None, &["from prompt"]), None).unwrap(), "from prompt");
+        assert_eq!(
+            read(&input(None, &["from prompt"]), None).unwrap(),
+            "from prompt"
+        );
     }
 
     #[test]
     fn a_new_secret_is_asked_for_twice() {
-        let same = input(None, &["one", "one"]);
-        let secret = same.read_new("passphrase", None, PASSPHRASE_VARIABLE).unwrap();
-        assert_eq!(secret.expose_secret(), "one");
-        let differs = input(None, &["one", "two"]);
+        let same = input(None, &["alpha", "alpha"]);
+        let secret = same
+            .read_new("passphrase", None, PASSPHRASE_VARIABLE)
+            .unwrap();
+        assert_eq!(secret.expose_secret(), "alpha");
+        let differs = input(None, &["alpha", "beta"]);
         let error = differs
             .read_new("passphrase", None, PASSPHRASE_VARIABLE)
             .unwrap_err();
         assert_eq!(error.exit_code(), 2);
-        assert!(!error.to_string().contains("one"), "{error}");
+        assert!(!error.to_string().contains("alpha"), "{error}");
     }
 
     #[test]
     fn nothing_and_emptiness_are_refused() {
         assert_eq!(read(&input(None, &[]), None).unwrap_err().exit_code(), 4);
-        assert_eq!(read(&input(Some(""), &[]), None).unwrap_err().exit_code(), 2);
+        assert_eq!(
+            read(&input(Some(""), &[]), None).unwrap_err().exit_code(),
+            2
+        );
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("huge");
         fs::write(&path, vec![b'x'; 65_537]).unwrap();
         assert!(read_bytes(&path).is_err());
-        assert_eq!(read_bytes(&folder.path().join("none")).unwrap_err().exit_code(), 1);
+        assert_eq!(
+            read_bytes(&folder.path().join("none"))
+                .unwrap_err()
+                .exit_code(),
+            1
+        );
     }
 }

@@ -164,9 +164,15 @@ mod tests {
         fn walk(command: &clap::Command) {
             for arg in command.get_arguments() {
                 let id = arg.get_id().as_str();
-                let secret = ["secret", "passphrase", "password", "private_key", "recovery_key"]
-                    .iter()
-                    .any(|word| id.contains(word));
+                let secret = [
+                    "secret",
+                    "passphrase",
+                    "password",
+                    "private_key",
+                    "recovery_key",
+                ]
+                .iter()
+                .any(|word| id.contains(word));
                 let takes_value = arg.get_action().takes_values();
                 assert!(
                     !secret || !takes_value || id.ends_with("_file"),
@@ -187,9 +193,16 @@ mod tests {
         for verb in command.get_subcommands() {
             let leaves: Vec<_> = verb.get_subcommands().collect();
             let group = [verb];
-            let shown = if leaves.is_empty() { &group[..] } else { &leaves[..] };
+            let shown = if leaves.is_empty() {
+                &group[..]
+            } else {
+                &leaves[..]
+            };
             for leaf in shown {
-                let help = leaf.get_after_help().map(ToString::to_string).unwrap_or_default();
+                let help = leaf
+                    .get_after_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
                 assert!(
                     help.contains("mailkeep ") || leaf.get_name() == "completions",
                     "{} has no example",

@@ -104,9 +104,9 @@ impl FromStr for SizeArg {
     }
 }
 
-/// A percentage above 0 and up to 100, with or without its sign.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PercentArg(pub f64);
+/// A whole percentage from 1 to 100, with or without its sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PercentArg(pub u8);
 
 impl FromStr for PercentArg {
     type Err = String;
@@ -115,11 +115,11 @@ impl FromStr for PercentArg {
         text.trim()
             .trim_end_matches('%')
             .trim_end()
-            .parse::<f64>()
+            .parse::<u8>()
             .ok()
-            .filter(|percent| *percent > 0.0 && *percent <= 100.0)
+            .filter(|percent| (1..=100).contains(percent))
             .map(Self)
-            .ok_or_else(|| "expected a percentage above 0 and up to 100, such as 5%".to_owned())
+            .ok_or_else(|| "expected a whole percentage from 1 to 100, such as 5%".to_owned())
     }
 }
 
@@ -143,7 +143,10 @@ mod tests {
     #[test]
     fn moments_and_ages_are_understood() {
         let offset: TimeArg = "2026-03-01T14:30:00+02:00".parse().unwrap();
-        assert_eq!(offset.start(now()).to_rfc3339(), "2026-03-01T12:30:00+00:00");
+        assert_eq!(
+            offset.start(now()).to_rfc3339(),
+            "2026-03-01T12:30:00+00:00"
+        );
         let plain: TimeArg = "2026-03-01 14:30".parse().unwrap();
         assert_eq!(plain.start(now()), plain.end(now()));
         let age: TimeArg = "10d".parse().unwrap();
@@ -152,20 +155,33 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_and_never_panics() {
-        for text in ["", "d", "yesterday", "2026-13-01", "-3d", "99999999999999999w", "3é"] {
+        for text in [
+            "",
+            "d",
+            "yesterday",
+            "2026-13-01",
+            "-3d",
+            "99999999999999999w",
+            "3é",
+        ] {
             assert!(text.parse::<TimeArg>().is_err(), "{text}");
         }
         for text in ["", "K", "1.5M", "99999999999999G", "-1", "KK"] {
             assert!(text.parse::<SizeArg>().is_err(), "{text}");
         }
-        for text in ["0", "101", "NaN", "-1%", "%"] {
+        for text in ["0", "101", "NaN", "-1%", "%", "0.5%"] {
             assert!(text.parse::<PercentArg>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn sizes_count_in_powers_of_two() {
-        for (text, bytes) in [("500", 500), ("64k", 65_536), ("10MiB", 10 << 20), ("2GB", 2 << 30)] {
+        for (text, bytes) in [
+            ("500", 500),
+            ("64k", 65_536),
+            ("10MiB", 10 << 20),
+            ("2GB", 2 << 30),
+        ] {
             assert_eq!(text.parse::<SizeArg>().unwrap().0, bytes, "{text}");
         }
     }

@@ -84,8 +84,10 @@ pub struct BackupArgs {
 }
 
 const VERIFY_EXAMPLES: &str = "\
-Without an option every object is listed and its size and table of contents are checked. Exit code 3
-when something is damaged or missing; each finding names the mailbox and the items concerned.
+Without an option every object is listed with its size, and index and log are read. Each finding
+names the mailbox and the items concerned. Exit code 1 when something in the vault is damaged or
+missing; 3 when the vault is sound but lacks items that could not be read at the source, or when the
+counts differ from the source's.
 
 Examples:
   mailkeep verify --vault ./vault
@@ -97,13 +99,13 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY_EXAMPLES)]
 pub struct VerifyArgs {
-    /// Check that every object is there, with its size and table of contents (the default)
+    /// Check that every object is there with its size, and read index and log (the default)
     #[arg(long, conflicts_with_all = ["full", "sample"])]
     pub quick: bool,
-    /// Read everything back: decrypt every frame, rebuild every item and compare its hash
+    /// Read every version of every item back and compare its hash
     #[arg(long, conflicts_with = "sample")]
     pub full: bool,
-    /// Read this share of the items back, chosen at random
+    /// Read this share of the items back, other ones every time
     #[arg(long, value_name = "PERCENT")]
     pub sample: Option<PercentArg>,
     /// Also compare the number of items per folder with the source

@@ -75,7 +75,11 @@ pub fn duration(seconds: f64) -> String {
     if minutes < 60.0 {
         format!("{minutes:.0} min {:.0} s", (seconds % 60.0).floor())
     } else {
-        format!("{:.0} h {:.0} min", (minutes / 60.0).floor(), minutes % 60.0)
+        format!(
+            "{:.0} h {:.0} min",
+            (minutes / 60.0).floor(),
+            minutes % 60.0
+        )
     }
 }
 
@@ -125,7 +129,8 @@ pub fn printable_message(bytes: &[u8]) -> String {
 }
 
 fn is_unsafe(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn push_safe(text: &mut String, c: char) {
@@ -182,6 +187,9 @@ mod tests {
         assert_eq!(printable("plain ü 漢"), "plain ü 漢");
         assert_eq!(printable("a\u{1b}]0;x\u{7}\r\nb"), "a^[]0;x^G b");
         assert_eq!(printable("\u{9b}31m\u{202e}x"), "<U+009B>31m<U+202E>x");
-        assert_eq!(printable_message(b"A: b\r\n\x1b[2J\xff"), "A: b\n^[[2J\u{fffd}");
+        assert_eq!(
+            printable_message(b"A: b\r\n\x1b[2J\xff"),
+            "A: b\n^[[2J\u{fffd}"
+        );
     }
 }
