@@ -102,12 +102,12 @@ impl Connection {
     /// # Errors
     /// Never for a connection that [`new`](Self::new) made.
     pub fn to_document(&self) -> Result<Zeroizing<Vec<u8>>, CliError> {
-        serde_json::to_vec(self).map(Zeroizing::new).map_err(|_| {
-            CliError::Connection {
+        serde_json::to_vec(self)
+            .map(Zeroizing::new)
+            .map_err(|_| CliError::Connection {
                 name: self.name.clone(),
                 cause: "could not be written down".to_owned(),
-            }
-        })
+            })
     }
 
     /// Reads a document.
@@ -124,8 +124,8 @@ impl Connection {
             cause: cause.to_owned(),
         };
         // Parse errors are not shown: they could quote the secret.
-        let version: Version =
-            serde_json::from_slice(bytes).map_err(|_| wrong("its document is damaged; add it again with --replace"))?;
+        let version: Version = serde_json::from_slice(bytes)
+            .map_err(|_| wrong("its document is damaged; add it again with --replace"))?;
         if version.version > VERSION {
             return Err(wrong("was stored by a newer mailkeep; update this program"));
         }
@@ -159,8 +159,14 @@ mod tests {
             client_secret: SecretString::from("s3cr3t"),
         };
         let hosts = ("https://login".to_owned(), "https://graph".to_owned());
-        Connection::new("contoso".into(), "t.example".into(), "app-1".into(), hosts, credential)
-            .unwrap()
+        Connection::new(
+            "contoso".into(),
+            "t.example".into(),
+            "app-1".into(),
+            hosts,
+            credential,
+        )
+        .unwrap()
     }
 
     #[test]
