@@ -1,1 +1,31 @@
-//! The vault: encrypted, append-only mailbox storage over a Store.
+//! The vault: encrypted, append-only mailbox storage over a [`Store`](mailkeep_ports::Store).
+//!
+//! The lower half (this file's modules but `index`) knows objects: how they are named, sealed,
+//! compressed and read, and how an item's content is cut into frames. The upper half (`index`) knows
+//! mailboxes: commits, rows, checkpoints, views.
+//!
+//! Architecture invariant: no clock, no randomness and no I/O but through
+//! [`VaultContext`]; `format` does none at all.
+
+#![allow(dead_code)]
+
+pub mod context;
+pub mod error;
+pub mod format;
+pub mod ids;
+
+mod compress;
+mod core;
+mod crypto;
+mod dictionary;
+mod keys;
+mod names;
+mod object;
+mod pack_table;
+#[cfg(test)]
+mod testing;
+
+pub use context::VaultContext;
+pub use error::{StoreContentError, VaultError};
+pub use ids::{ContentId, ItemKey, MailboxId, PackNumber, Ulid};
+pub use pack_table::{ContentRef, PackEntry, PackId, PartLocation};

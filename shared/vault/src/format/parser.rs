@@ -1,0 +1,166 @@
+//! Reads sealed objects: from the whole bytes, from their end, or one frame at a known place.
+
+use bytes::Bytes;
+use mailkeep_ports::Key;
+
+use crate::compress;
+use crate::crypto::{ObjectCipher, ObjectKeys};
+use crate::error::VaultError;
+use crate::format::MAX_FRAME_BYTES;
+use crate::format::footer::{self, TRAILER_BYTES, Trailer};
+use crate::format::frame::{FrameInfo, FrameKind, FrameRef};
+use crate::format::header::{HEADER_BYTES, ObjectHeader, ObjectKind, PREFIX_BYTES};
+
+/// Opens frames of one object.
+pub(crate) struct FrameOpener {
+    object: String,
+    cipher: ObjectCipher,
+}
+
+impl FrameOpener {
+    /// For an object whose header the index remembers: no request is needed for the header.
+    pub(crate) fn new(
+        keys: &ObjectKeys,
+        header: &ObjectHeader,
+        name: &Key,
+    ) -> Result<Self, VaultError> {
+        keys.check_epoch(name.as_str(), header.key_epoch)?;
+        let (cipher, _) = keys.object(header, name.as_str())?;
+        Ok(Self {
+            object: name.to_string(),
+            cipher,
+        })
+    }
+
+    /// Decrypts and decompresses one frame.
+    pub(crate) fn open(
+        &self,
+        kind: FrameKind,
+        place: &FrameRef,
+        stored: &[u8],
+    ) -> Result<Bytes, VaultError> {
+        let bad = |what: &str| {
+            VaultError::corrupt(&self.object, format!("frame {}: {what}", place.number))
+        };
+        if u32::try_from(stored.len()) != Ok(place.stored_bytes) {
+            return Err(bad("it is cut off"));
+        }
+        if place.plain_bytes > MAX_FRAME_BYTES {
+            return Err(bad("it is too long"));
+        }
+        let mut buffer = stored.to_vec();
+        let plain_len = self
+            .cipher
+            .open_frame(place.number, kind.tag(), &mut buffer)
+            .ok_or_else(|| bad("its authentication tag does not fit"))?;
+        buffer.truncate(plain_len);
+        let expected = usize::try_from(place.plain_bytes).map_err(|_| bad("it is too long"))?;
+        compress::decode(&self.object, buffer, expected)
+            .map_err(|error| match error {
+                VaultError::Corrupt { what, .. } => bad(&what),
+                other => other,
+            })
+            .map(Bytes::from)
+    }
+}
+
+/// How far the end of an object could be understood.
+pub(crate) enum Suffix {
+    /// Everything needed was there.
+    Parsed(ParsedObject),
+    /// The frame table begins before the given bytes: at least so many bytes from the end are needed.
+    NeedsBytes(u64),
+}
+
+/// An object's frame table with what opens its frames.
+pub(crate) struct ParsedObject {
+    /// Header.
+    pub header: ObjectHeader,
+    /// Frame table.
+    pub frames: Vec<FrameInfo>,
+    /// Opens the frames.
+    pub opener: FrameOpener,
+}
+
+impl ParsedObject {
+    /// Reads a whole object.
+    pub(crate) fn parse(
+        keys: &ObjectKeys,
+        kind: ObjectKind,
+        name: &Key,
+        bytes: &[u8],
+    ) -> Result<Self, VaultError> {
+        let object = name.as_str();
+        // A newer format may have another trailer: ask the header first.
+        ObjectHeader::parse(object, bytes)?;
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        match Self::parse_suffix(keys, kind, name, bytes, size)? {
+            Suffix::Parsed(parsed) => Ok(parsed),
+            Suffix::NeedsBytes(_) => Err(VaultError::corrupt(object, "it is cut off")),
+        }
+    }
+
+    /// Reads the end of an object that has `size` bytes in all.
+    pub(crate) fn parse_suffix(
+        keys: &ObjectKeys,
+        kind: ObjectKind,
+        name: &Key,
+        suffix: &[u8],
+        size: u64,
+    ) -> Result<Suffix, VaultError> {
+        let object = name.as_str();
+        let bad = |what: &str| VaultError::corrupt(object, what);
+        let trailer = Trailer::read(suffix).ok_or_else(|| bad("its end is missing"))?;
+        let (prefix, commitment) = trailer
+            .header
+            .split_at_checked(PREFIX_BYTES)
+            .ok_or_else(|| bad("its end is missing"))?;
+        let header = ObjectHeader::parse(object, prefix)?;
+        header.expect(object, kind)?;
+        keys.check_epoch(object, header.key_epoch)?;
+        if u64::try_from(suffix.len()) == Ok(size)
+            && suffix.get(..HEADER_BYTES) != Some(trailer.header.as_slice())
+        {
+            return Err(bad("the headers at its start and its end differ"));
+        }
+
+        let (cipher, expected) = keys.object(&header, object)?;
+        if !crate::crypto::equal(&expected, commitment) {
+            return Err(bad(
+                "its key commitment does not fit: the header was changed, or the object belongs elsewhere",
+            ));
+        }
+
+        let tail = u64::from(trailer.footer_bytes)
+            + u64::try_from(TRAILER_BYTES).map_err(|_| bad("trailer size"))?;
+        let footer_offset = size
+            .checked_sub(tail)
+            .ok_or_else(|| bad("its frame table is longer than the object"))?;
+        let Some(start) = usize::try_from(tail)
+            .ok()
+            .and_then(|tail| suffix.len().checked_sub(tail))
+        else {
+            return Ok(Suffix::NeedsBytes(tail));
+        };
+        let sealed = suffix
+            .get(start..suffix.len().saturating_sub(TRAILER_BYTES))
+            .ok_or_else(|| bad("its end is missing"))?;
+        if crc32c::crc32c(sealed) != trailer.footer_crc {
+            return Err(bad("the checksum of its frame table does not fit"));
+        }
+        let mut footer = sealed.to_vec();
+        let plain_len = cipher
+            .open_footer(trailer.frame_count, &mut footer)
+            .ok_or_else(|| bad("the authentication tag of its frame table does not fit"))?;
+        footer.truncate(plain_len);
+        let frames = footer::decode(object, &footer, trailer.frame_count, footer_offset)?;
+        Ok(Suffix::Parsed(Self {
+            header,
+            frames,
+            opener: FrameOpener {
+                object: object.into(),
+                cipher,
+            },
+        }))
+    }
+}

@@ -1,0 +1,63 @@
+//! The names of objects in a vault. Names reveal counts and times, never addresses, ids or hashes.
+
+use mailkeep_ports::Key;
+
+use crate::error::VaultError;
+use crate::ids::{MailboxId, Ulid};
+
+/// The write-once object that makes a prefix a vault.
+pub(crate) const VAULT: &str = "vault";
+/// Prefix of the wrapped root keys.
+pub(crate) const KEYS: &str = "keys/";
+/// Prefix of the mailboxes.
+pub(crate) const MAILBOXES: &str = "m/";
+/// Prefix of the run records.
+pub(crate) const RUNS: &str = "runs/";
+
+/// Checks a name that this crate made itself.
+pub(crate) fn key(name: String) -> Result<Key, VaultError> {
+    Key::new(name).map_err(|error| VaultError::bug(format!("object name: {error}")))
+}
+
+/// `m/<mbx>/`
+pub(crate) fn mailbox_prefix(mailbox: &MailboxId) -> String {
+    format!("{MAILBOXES}{mailbox}/")
+}
+
+/// `m/<mbx>/key/<epoch>`
+pub(crate) fn mailbox_key(mailbox: &MailboxId, epoch: u32) -> Result<Key, VaultError> {
+    key(format!("{}key/{epoch}", mailbox_prefix(mailbox)))
+}
+
+/// `m/<mbx>/log/`
+pub(crate) fn log_prefix(mailbox: &MailboxId) -> String {
+    format!("{}log/", mailbox_prefix(mailbox))
+}
+
+/// `m/<mbx>/log/<seq:020>`
+pub(crate) fn log(mailbox: &MailboxId, sequence: u64) -> Result<Key, VaultError> {
+    key(format!("{}{sequence:020}", log_prefix(mailbox)))
+}
+
+/// `m/<mbx>/ckpt/`
+pub(crate) fn checkpoint_prefix(mailbox: &MailboxId) -> String {
+    format!("{}ckpt/", mailbox_prefix(mailbox))
+}
+
+/// `m/<mbx>/ckpt/<seq:020>`
+pub(crate) fn checkpoint(mailbox: &MailboxId, sequence: u64) -> Result<Key, VaultError> {
+    key(format!("{}{sequence:020}", checkpoint_prefix(mailbox)))
+}
+
+/// `m/<mbx>/pack/<ulid>`
+pub(crate) fn pack(mailbox: &MailboxId, pack: Ulid) -> Result<Key, VaultError> {
+    key(format!("{}pack/{pack}", mailbox_prefix(mailbox)))
+}
+
+/// The sequence number at the end of a `log/` or `ckpt/` name; exactly 20 digits.
+pub(crate) fn sequence_of(name: &str) -> Option<u64> {
+    let digits = name.rsplit('/').next()?;
+    (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| digits.parse().ok())
+        .flatten()
+}
