@@ -5,6 +5,7 @@
 //! the clock, a timer or the system's randomness.
 
 pub mod clock;
+pub mod conformance;
 pub mod memory;
 pub mod rng;
 pub mod secrets;

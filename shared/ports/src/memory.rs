@@ -320,3 +320,65 @@ impl Store for MemoryStore {
 fn weakens(old: LockMode, new: LockMode) -> bool {
     old == LockMode::Compliance && new == LockMode::Governance
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TestClock;
+    use crate::conformance::{self, StoreUnderTest};
+    use crate::store::StoreCapabilities;
+
+    fn under_test(object_lock: bool) -> StoreUnderTest {
+        let clock = Arc::new(TestClock::default());
+        let own = Arc::clone(&clock);
+        StoreUnderTest {
+            fresh: Box::new(move || {
+                let store = MemoryStore::new(Arc::clone(&own) as Arc<dyn Clock>);
+                if object_lock {
+                    Arc::new(store.with_object_lock())
+                } else {
+                    Arc::new(store)
+                }
+            }),
+            capabilities: StoreCapabilities {
+                conditional_create: true,
+                conditional_replace: true,
+                object_lock,
+                checksums: true,
+            },
+            clock: Some(clock),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn keeps_the_contract() {
+        conformance::store(&under_test(false)).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn keeps_the_contract_with_object_lock() {
+        conformance::store(&under_test(true)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_fork_changes_on_its_own() {
+        let store = MemoryStore::new(Arc::new(TestClock::default()));
+        let key = Key::new("a").unwrap();
+        let put = |store: MemoryStore| async move {
+            let key = Key::new("b").unwrap();
+            store
+                .put(&key, Bytes::new(), PutOptions::default())
+                .await
+                .unwrap();
+            store
+        };
+        store
+            .put(&key, Bytes::from_static(b"12"), PutOptions::default())
+            .await
+            .unwrap();
+        let fork = put(store.fork()).await;
+        assert_eq!(store.names(), ["a"]);
+        assert_eq!(fork.names(), ["a", "b"]);
+        assert_eq!(fork.total_bytes(), 2);
+    }
+}
