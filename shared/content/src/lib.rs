@@ -5,12 +5,24 @@
 //! clock, and never panics on any input. Memory is bounded by the caller: the splitter, the
 //! encoder and the mbox writer need a few KiB, the parsers as much as the text they are given.
 
+pub mod canonical;
 pub mod join;
+pub mod message;
 pub mod placeholder;
 pub mod split;
 
 mod base64;
+mod decode;
+mod header;
+mod mime;
+mod name;
+mod outline;
+#[cfg(test)]
+mod test_mail;
 
+pub use canonical::canonical_digest;
+pub use decode::Piece;
 pub use join::PartEncoder;
+pub use message::{ParsedAttachment, ParsedMessage, body_parts, parse_message};
 pub use placeholder::{PlacedPart, PlaceholderMime, Segment};
 pub use split::{LineEnding, PartShape, SplitEvent, Splitter};

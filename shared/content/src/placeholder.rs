@@ -145,7 +145,7 @@ impl PlaceholderMime {
     }
 
     /// Puts the base64 text of part `index` back in its place. Needed for a part that holds the
-    /// body text (see [`PlaceholderMime::parts`]). Unknown numbers are ignored.
+    /// body text (see [`crate::body_parts`]). Unknown numbers are ignored.
     pub fn inline(&mut self, index: usize, decoded: &[u8]) {
         while let Some(at) = self.parts.iter().position(|part| part.index == index) {
             let part = self.parts.remove(at);
