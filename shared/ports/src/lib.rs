@@ -6,7 +6,12 @@
 
 pub mod clock;
 pub mod conformance;
+pub mod damage;
+pub mod fault;
 pub mod memory;
+pub mod probe;
+pub mod record;
+pub mod retry;
 pub mod rng;
 pub mod secrets;
 pub mod seeded_rng;
@@ -14,7 +19,12 @@ pub mod store;
 pub mod test_clock;
 
 pub use clock::Clock;
+pub use damage::{Damage, damage};
+pub use fault::{Conditions, Fault, FaultRates, FaultStore};
 pub use memory::MemoryStore;
+pub use probe::probe;
+pub use record::{Call, CallCount, RecordStore, Verb};
+pub use retry::{RetryPolicy, RetryStore};
 pub use rng::Rng;
 pub use secrets::{SecretError, Secrets};
 pub use seeded_rng::SeededRng;

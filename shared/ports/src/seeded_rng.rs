@@ -31,6 +31,12 @@ impl Rng for SeededRng {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conformance;
+
+    #[test]
+    fn keeps_the_contract() {
+        conformance::rng(&SeededRng::new(1)).unwrap();
+    }
 
     #[test]
     fn the_same_seed_gives_the_same_numbers() {

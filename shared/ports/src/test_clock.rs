@@ -173,6 +173,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::conformance;
+
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        conformance::clock(&TestClock::default()).await.unwrap();
+    }
 
     #[tokio::test]
     async fn sleeping_advances_both_clocks() {

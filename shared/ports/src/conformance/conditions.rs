@@ -47,6 +47,13 @@ async fn create(store: &dyn Store) -> Result<(), Broken> {
         &b"one".as_ref(),
         clause,
     )?;
+    let clause = "IfAbsent, too, refuses a name that cannot be both object and folder";
+    for nested in ["m/x/log", "m/x/log/01/x"] {
+        let put = store
+            .put(&key(nested)?, Bytes::new(), PutOptions::if_absent())
+            .await;
+        refused(put, &[StoreErrorKind::Invalid], clause)?;
+    }
     let clause = "IfAbsent writes again after a deletion";
     done(store.delete(&name, Condition::None).await, clause)?;
     done(create(b"two").await, clause)?;

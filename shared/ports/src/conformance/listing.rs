@@ -140,7 +140,7 @@ async fn follows_writes(store: &dyn Store) -> Result<(), Broken> {
     let all = || ListOptions::prefix("d/");
     for number in 0..20 {
         let name = key(&format!("d/{number:02}/x"))?;
-        let put = store.put(&name, Bytes::new(), PutOptions::if_absent());
+        let put = store.put(&name, Bytes::new(), PutOptions::default());
         done(put.await, clause)?;
         let page = done(store.list(all()).await, clause)?;
         equal(&page.objects.len(), &(number + 1), clause)?;
