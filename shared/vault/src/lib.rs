@@ -14,18 +14,29 @@ pub mod error;
 pub mod format;
 pub mod ids;
 
+mod assembly;
+mod body;
+mod chunk;
 mod compress;
+mod content_store;
+#[cfg(test)]
+mod content_tests;
 mod core;
 mod crypto;
 mod dictionary;
+mod fetch;
 mod keys;
 mod names;
 mod object;
+mod pack;
 mod pack_table;
+mod reader;
 #[cfg(test)]
 mod testing;
 
+pub use content_store::{ContentHead, StoredContent};
 pub use context::VaultContext;
 pub use error::{StoreContentError, VaultError};
 pub use ids::{ContentId, ItemKey, MailboxId, PackNumber, Ulid};
 pub use pack_table::{ContentRef, PackEntry, PackId, PartLocation};
+pub use reader::ItemReader;

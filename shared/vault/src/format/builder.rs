@@ -83,6 +83,11 @@ impl ObjectBuilder {
         Ok(place)
     }
 
+    /// What the object will be: a pack that stays small becomes a log segment.
+    pub(crate) fn set_kind(&mut self, kind: ObjectKind) {
+        self.kind = kind;
+    }
+
     /// Bytes so far.
     pub(crate) fn len(&self) -> usize {
         self.buffer.len()

@@ -1,0 +1,137 @@
+//! Stores an item's content: splits it while it streams in, leaves out what is stored already.
+
+use std::pin::pin;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use mailkeep_content::Splitter;
+use mailkeep_model::Representation;
+
+use crate::assembly::Assembly;
+use crate::chunk::Chunker;
+use crate::error::{StoreContentError, VaultError};
+use crate::format::frame::FrameRef;
+use crate::keys::MailboxKeys;
+use crate::pack::{PackWriter, StagedPack};
+use crate::pack_table::ContentRef;
+
+/// The splitter gets no more at once, so that what is pending stays bounded however big the pieces
+/// of the stream are.
+const SLICE_BYTES: usize = 64 << 10;
+/// Frames of an item wait for its item frame, so that they lie together, but no more than this.
+const PENDING_BYTES: usize = 1 << 20;
+/// Properties beyond this are refused: no source has nearly as many.
+const MAX_PROPERTIES_BYTES: usize = 16 << 20;
+
+/// What comes with a message.
+#[derive(Clone, Debug, Default)]
+pub struct ContentHead {
+    /// How the message came to be.
+    pub representation: Representation,
+    /// Why it was rebuilt, as the source's code.
+    pub rebuilt_because: Option<String>,
+    /// Properties that the message lacks, as JSON.
+    pub properties_json: Vec<u8>,
+}
+
+/// Where content was put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StoredPlace {
+    /// In a pack that no commit names yet.
+    Staged(StagedPack, FrameRef),
+    /// Where the previous version's content is.
+    Previous(ContentRef),
+}
+
+/// Content that is stored or needed no storing; to be given to the row of its item.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredContent {
+    /// Length of the message.
+    pub size_bytes: u64,
+    /// True when the previous version's content is the same, so that nothing was stored.
+    pub was_unchanged: bool,
+    pub(crate) fingerprint: u64,
+    pub(crate) place: StoredPlace,
+}
+
+/// Stores messages of one mailbox.
+pub(crate) struct ContentStore<'a> {
+    /// Keys of the mailbox.
+    pub keys: &'a MailboxKeys,
+    /// Where the frames go.
+    pub packs: &'a PackWriter,
+    /// Made once per writer from [`MailboxKeys::gear`].
+    pub chunker: &'a Chunker,
+}
+
+impl ContentStore<'_> {
+    /// Reads `mime` to its end and stores it, unless `previous` has the same content.
+    pub(crate) async fn store<E>(
+        &self,
+        head: ContentHead,
+        mime: impl Stream<Item = Result<Bytes, E>>,
+        previous: Option<&ContentRef>,
+    ) -> Result<StoredContent, StoreContentError<E>> {
+        if head.properties_json.len() > MAX_PROPERTIES_BYTES {
+            return Err(VaultError::invalid("the properties of an item exceed 16 MiB").into());
+        }
+        let mut assembly = Assembly::new(self.keys, self.packs, self.chunker);
+        let mut splitter = Some(Splitter::new());
+        let mut mime = pin!(mime);
+        while let Some(piece) = mime.next().await {
+            let piece = piece.map_err(StoreContentError::Source)?;
+            for slice in piece.chunks(SLICE_BYTES) {
+                assembly.hash(slice);
+                match &mut splitter {
+                    Some(splitter) => splitter.push(slice, &mut |event| assembly.event(event)),
+                    None => assembly.text(slice),
+                }
+                assembly.check()?;
+                if assembly.has_too_many_segments()
+                    && let Some(splitter) = splitter.take()
+                {
+                    splitter.finish(&mut |event| assembly.event(event));
+                }
+                if assembly.pending_bytes() > PENDING_BYTES {
+                    self.packs.append(assembly.take_pending()).await?;
+                }
+            }
+        }
+        if let Some(splitter) = splitter {
+            splitter.finish(&mut |event| assembly.event(event));
+        }
+        assembly.check()?;
+
+        let mime_bytes = assembly.mime_bytes();
+        let canonical_digest = assembly.canonical_digest();
+        let fingerprint = self.keys.fingerprint(&[
+            &canonical_digest,
+            &[u8::from(head.representation == Representation::MimeRebuilt)],
+            head.rebuilt_because
+                .as_deref()
+                .unwrap_or_default()
+                .as_bytes(),
+            &head.properties_json,
+        ]);
+        if let Some(previous) = previous.filter(|content| content.fingerprint == fingerprint) {
+            return Ok(StoredContent {
+                size_bytes: previous.size_bytes,
+                was_unchanged: true,
+                fingerprint,
+                place: StoredPlace::Previous(*previous),
+            });
+        }
+        let frames = assembly.finish(head, canonical_digest)?;
+        let (pack, frame) = self
+            .packs
+            .append(frames)
+            .await?
+            .ok_or_else(|| VaultError::bug("an item without an item frame"))?;
+        Ok(StoredContent {
+            size_bytes: mime_bytes,
+            was_unchanged: false,
+            fingerprint,
+            place: StoredPlace::Staged(pack, frame),
+        })
+    }
+}

@@ -1,0 +1,267 @@
+//! Packs under construction, shared by the tasks that store one mailbox's items.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mailkeep_ports::{Key, StorageClass};
+
+use crate::core::MailboxCore;
+use crate::error::VaultError;
+use crate::format::builder::{ObjectBuilder, SealedObject};
+use crate::format::frame::{EncodedFrame, FrameInfo, FrameRef};
+use crate::format::header::{ObjectHeader, ObjectKind};
+use crate::ids::{ContentId, Ulid};
+use crate::names;
+use crate::object::put_options;
+use crate::pack_table::PartLocation;
+
+/// A pack is uploaded when it has this size.
+pub(crate) const PACK_BYTES: usize = 16 << 20;
+/// Less than this goes inside the log segment.
+pub(crate) const INLINE_BYTES: usize = 8 << 20;
+
+/// The parts that the mailbox's index knows already.
+pub(crate) trait PartLookup: Send + Sync {
+    /// Where a part is stored.
+    fn find(&self, id: &ContentId) -> Option<PartLocation>;
+}
+
+/// A pack that has no number in the index yet: counted from 0 by its [`PackWriter`], never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct StagedPack(pub u32);
+
+/// A pack in the store that no commit names yet.
+#[derive(Clone, Debug)]
+pub(crate) struct FlushedPack {
+    /// The writer's number for it.
+    pub staged: StagedPack,
+    /// Its name.
+    pub ulid: Ulid,
+    /// Size of the object.
+    pub size_bytes: u64,
+    /// SHA-256 of the object.
+    pub sha256: [u8; 32],
+    /// Header of the object.
+    pub header: ObjectHeader,
+    /// Its frame table.
+    pub frames: Vec<FrameInfo>,
+}
+
+/// Everything stored since the last commit.
+pub(crate) struct Taken {
+    /// Frames for the log segment: a builder of kind [`ObjectKind::Segment`], to which the commit adds
+    /// its record.
+    pub inline: Option<(StagedPack, ObjectBuilder)>,
+    /// Packs in the store.
+    pub packs: Vec<FlushedPack>,
+}
+
+/// Collects frames into packs and uploads them. At most two packs are in memory: one that fills and
+/// one that is being uploaded.
+pub(crate) struct PackWriter {
+    core: MailboxCore,
+    known: Arc<dyn PartLookup>,
+    state: Mutex<State>,
+    /// Held while a pack is uploaded.
+    upload: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    open: Option<(StagedPack, ObjectBuilder)>,
+    /// A full pack. Stays here until it is in the store: the task that uploads it may be cancelled.
+    sealed: Option<Arc<SealedPack>>,
+    flushed: Vec<FlushedPack>,
+    next: u32,
+    /// Parts that are stored here but not yet in the index.
+    parts: HashSet<ContentId>,
+    /// A pack could not be sealed: its frames are lost, and nothing that refers to them may be
+    /// committed.
+    is_broken: bool,
+}
+
+impl State {
+    fn check(&self) -> Result<(), VaultError> {
+        if self.is_broken {
+            return Err(VaultError::bug(
+                "a pack could not be sealed; open the mailbox again",
+            ));
+        }
+        Ok(())
+    }
+}
+
+struct SealedPack {
+    staged: StagedPack,
+    ulid: Ulid,
+    key: Key,
+    object: SealedObject,
+}
+
+impl PackWriter {
+    /// A writer without packs.
+    pub(crate) fn new(core: MailboxCore, known: Arc<dyn PartLookup>) -> Self {
+        Self {
+            core,
+            known,
+            state: Mutex::default(),
+            upload: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// True when a part need not be stored.
+    pub(crate) fn contains(&self, id: &ContentId) -> bool {
+        // The writer's own set first: `settle` removes from it only what the index already knows.
+        self.state().parts.contains(id) || self.known.find(id).is_some()
+    }
+
+    /// Bytes in frames since the last [`take`](Self::take).
+    pub(crate) fn staged_bytes(&self) -> u64 {
+        let state = self.state();
+        let flushed: u64 = state.flushed.iter().map(|pack| pack.size_bytes).sum();
+        let sealed = state
+            .sealed
+            .as_ref()
+            .map_or(0, |pack| pack.object.bytes.len());
+        let open = state.open.as_ref().map_or(0, |(_, builder)| builder.len());
+        flushed + u64::try_from(sealed + open).unwrap_or(u64::MAX)
+    }
+
+    /// Adds frames that shall lie together, and returns where the last one lies. Parts that another
+    /// task stored meanwhile are left out. Waits while two packs are in memory.
+    pub(crate) async fn append(
+        &self,
+        frames: Vec<EncodedFrame>,
+    ) -> Result<Option<(StagedPack, FrameRef)>, VaultError> {
+        self.make_room(PACK_BYTES).await?;
+        let mut state = self.state();
+        state.check()?;
+        let mut last = None;
+        for frame in frames {
+            if let Some(id) = frame.content_id
+                && (state.parts.contains(&id) || self.known.find(&id).is_some())
+            {
+                continue;
+            }
+            let State { open, next, .. } = &mut *state;
+            let (staged, builder) = open.get_or_insert_with(|| {
+                let staged = StagedPack(*next);
+                *next += 1;
+                (staged, ObjectBuilder::new(ObjectKind::Pack))
+            });
+            last = Some((*staged, builder.append(&frame)?));
+            state.parts.extend(frame.content_id);
+        }
+        Ok(last)
+    }
+
+    /// Uploads what cannot go inside a log segment, and hands out everything since the last call.
+    /// Nothing is handed out when it fails; it can be called again.
+    pub(crate) async fn take(&self) -> Result<Taken, VaultError> {
+        loop {
+            self.make_room(INLINE_BYTES).await?;
+            let _gate = self.upload.lock().await;
+            self.upload_sealed().await?;
+            let mut state = self.state();
+            state.check()?;
+            let too_big = |(_, builder): &(_, ObjectBuilder)| builder.len() >= INLINE_BYTES;
+            if state.open.as_ref().is_some_and(too_big) {
+                continue;
+            }
+            return Ok(Taken {
+                inline: state.open.take().map(|(staged, mut builder)| {
+                    builder.set_kind(ObjectKind::Segment);
+                    (staged, builder)
+                }),
+                packs: std::mem::take(&mut state.flushed),
+            });
+        }
+    }
+
+    /// Forgets parts that the index knows by now.
+    pub(crate) fn settle(&self, parts: impl IntoIterator<Item = ContentId>) {
+        let mut state = self.state();
+        for id in parts {
+            state.parts.remove(&id);
+        }
+    }
+
+    /// Uploads the open pack if it has at least `limit` bytes.
+    async fn make_room(&self, limit: usize) -> Result<(), VaultError> {
+        if !self.is_full(limit) {
+            return Ok(());
+        }
+        let _gate = self.upload.lock().await;
+        self.upload_sealed().await?;
+        if self.seal_open(limit)? {
+            self.upload_sealed().await?;
+        }
+        Ok(())
+    }
+
+    fn is_full(&self, limit: usize) -> bool {
+        let state = self.state();
+        state
+            .open
+            .as_ref()
+            .is_some_and(|(_, builder)| builder.len() >= limit)
+    }
+
+    /// Seals the open pack if it is (still) full. Only while holding the upload gate.
+    fn seal_open(&self, limit: usize) -> Result<bool, VaultError> {
+        let open = {
+            let mut state = self.state();
+            state.check()?;
+            match state.open.take() {
+                Some(open) if open.1.len() >= limit => {
+                    state.is_broken = true;
+                    open
+                }
+                other => {
+                    state.open = other;
+                    return Ok(false);
+                }
+            }
+        };
+        // Nothing is awaited before the pack is put back.
+        let (staged, builder) = open;
+        let ulid = Ulid::new(&*self.core.ctx.clock, &*self.core.ctx.rng);
+        let key = names::pack(&self.core.id, ulid)?;
+        let object = builder.finish(self.core.keys.objects(), &key, &*self.core.ctx.rng)?;
+        let mut state = self.state();
+        state.sealed = Some(Arc::new(SealedPack {
+            staged,
+            ulid,
+            key,
+            object,
+        }));
+        state.is_broken = false;
+        Ok(true)
+    }
+
+    /// Uploads the sealed pack, if there is one. Only while holding the upload gate. A repetition after
+    /// a failure or a cancellation writes the same bytes under the same name.
+    async fn upload_sealed(&self) -> Result<(), VaultError> {
+        let Some(pack) = self.state().sealed.clone() else {
+            return Ok(());
+        };
+        let options = put_options(&pack.object, StorageClass::Cold);
+        let body = pack.object.bytes.clone();
+        self.core.ctx.store.put(&pack.key, body, options).await?;
+        let mut state = self.state();
+        state.sealed = None;
+        state.flushed.push(FlushedPack {
+            staged: pack.staged,
+            ulid: pack.ulid,
+            size_bytes: u64::try_from(pack.object.bytes.len()).unwrap_or(u64::MAX),
+            sha256: pack.object.sha256,
+            header: pack.object.header,
+            frames: pack.object.frames.clone(),
+        });
+        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
