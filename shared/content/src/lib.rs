@@ -7,6 +7,7 @@
 
 pub mod canonical;
 pub mod join;
+pub mod mbox;
 pub mod message;
 pub mod placeholder;
 pub mod split;
@@ -23,6 +24,7 @@ mod test_mail;
 pub use canonical::canonical_digest;
 pub use decode::Piece;
 pub use join::PartEncoder;
+pub use mbox::{MboxError, MboxReader, MboxWriter};
 pub use message::{ParsedAttachment, ParsedMessage, body_parts, parse_message};
 pub use placeholder::{PlacedPart, PlaceholderMime, Segment};
 pub use split::{LineEnding, PartShape, SplitEvent, Splitter};
