@@ -6,8 +6,9 @@
 use std::ops::Range;
 
 use crate::decode::{Decoded, Piece, decode_leaf, raw_pieces};
-use crate::header::{Parameterized, collapsed};
+use crate::header::collapsed;
 use crate::mime::{Content, Entity};
+use crate::parameters::Parameterized;
 use crate::placeholder::PlaceholderMime;
 
 /// Digests what a message says, whatever its MIME looks like.
@@ -181,9 +182,7 @@ fn with_line_feeds(bytes: &[u8]) -> Vec<u8> {
 
 /// Type and parameters in one order, without the boundary.
 fn parameters(value: &[u8]) -> Vec<u8> {
-    let Some(mut parsed) = Parameterized::parse(value) else {
-        return collapsed(value);
-    };
+    let mut parsed = Parameterized::parse(value);
     parsed.parameters.retain(|(name, _)| name != "boundary");
     parsed.parameters.sort();
     let mut out = parsed.kind.into_bytes();

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use mail_parser::Address as ParsedAddress;
 use mail_parser::decoders::charsets::map::charset_decoder;
 use mail_parser::parsers::MessageStream;
-use mail_parser::{Address as ParsedAddress, ContentType};
 use mailkeep_model::Address;
 
 /// More fields than this in one block are kept as part of the last one.
@@ -126,48 +126,6 @@ fn field_follows(bytes: &[u8], mut at: usize, end: usize) -> bool {
     false
 }
 
-/// A media type or disposition with its parameters, decoded (RFC 2047 and 2231).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Parameterized {
-    /// Lower case, for example `text/html` or `attachment`.
-    pub(crate) kind: String,
-    /// Lower-case names and values, in their order.
-    pub(crate) parameters: Vec<(String, String)>,
-}
-
-impl Parameterized {
-    pub(crate) fn parse(value: &[u8]) -> Option<Self> {
-        let text = ended(&to_utf8(value));
-        let parsed = MessageStream::new(text.as_bytes()).parse_content_type();
-        let ContentType {
-            c_type,
-            c_subtype,
-            attributes,
-        } = parsed.into_content_type()?;
-        let mut kind = c_type.trim().to_ascii_lowercase();
-        if let Some(subtype) = c_subtype {
-            kind.push('/');
-            kind.push_str(&subtype.trim().to_ascii_lowercase());
-        }
-        let parameters = attributes.unwrap_or_default().into_iter();
-        Some(Self {
-            kind,
-            parameters: parameters
-                .map(|attribute| {
-                    let name = attribute.name.to_ascii_lowercase();
-                    (name, attribute.value.into_owned())
-                })
-                .collect(),
-        })
-    }
-
-    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        let mut all = self.parameters.iter();
-        all.find(|(found, _)| found == name)
-            .map(|(_, value)| value.as_str())
-    }
-}
-
 /// A header value as people read it: unfolded, encoded words decoded.
 pub(crate) fn decoded_text(value: &[u8]) -> String {
     let text = ended(&to_utf8(value));
@@ -287,19 +245,6 @@ mod tests {
             assert_eq!(names(message.as_bytes()), (vec![], 0), "{message:?}");
         }
         assert_eq!(names(b"From me\nA: b\n\nx").0, ["", "A"]);
-    }
-
-    #[test]
-    fn parameters_are_decoded() {
-        let parse = |value: &str| Parameterized::parse(value.as_bytes()).unwrap();
-        let media =
-            parse(" Text/HTML;\r\n\tCharset=\"UTF-8\"; name*0*=utf-8''%e4%bd%a0;name*1=b.txt");
-        assert_eq!(media.kind, "text/html");
-        assert_eq!(media.parameter("charset"), Some("UTF-8"));
-        let name = parse("attachment; filename*=utf-8''%e4%bd%a0.txt");
-        assert_eq!(name.parameter("filename"), Some("你.txt"));
-        let name = parse("attachment; filename=\"=?utf-8?B?5L2gLnR4dA==?=\"");
-        assert_eq!(name.parameter("filename"), Some("你.txt"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! encoder and the mbox writer need a few KiB, the parsers as much as the text they are given.
 
 pub mod canonical;
+pub mod compose;
 pub mod join;
 pub mod mbox;
 pub mod message;
@@ -18,10 +19,13 @@ mod header;
 mod mime;
 mod name;
 mod outline;
+mod parameters;
 #[cfg(test)]
 mod test_mail;
+mod words;
 
 pub use canonical::canonical_digest;
+pub use compose::{ATTACHMENT_SHAPE, ComposeAttachment, ComposeMessage, ComposeSegment, compose};
 pub use decode::Piece;
 pub use join::PartEncoder;
 pub use mbox::{MboxError, MboxReader, MboxWriter};

@@ -7,7 +7,8 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use crate::header::{Field, Parameterized, line_at, read_fields};
+use crate::header::{Field, line_at, read_fields};
+use crate::parameters::Parameterized;
 
 /// Deepest nesting that is taken apart. Exchange allows 30.
 const MAX_DEPTH: usize = 40;
@@ -60,7 +61,7 @@ impl Entity {
     /// The disposition, empty if there is none.
     pub(crate) fn disposition(&self, bytes: &[u8]) -> Parameterized {
         self.value(bytes, "content-disposition")
-            .and_then(Parameterized::parse)
+            .map(Parameterized::parse)
             .unwrap_or_default()
     }
 
@@ -108,7 +109,7 @@ impl Reader<'_> {
         };
         entity.media = entity
             .value(self.bytes, "content-type")
-            .and_then(Parameterized::parse)
+            .map(Parameterized::parse)
             .filter(|media| !media.kind.is_empty())
             .unwrap_or_else(|| Parameterized {
                 kind: default_type.to_owned(),

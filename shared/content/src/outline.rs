@@ -1,7 +1,7 @@
 //! Which part of a message is its body, and what its attachments are.
 
-use crate::header::Parameterized;
 use crate::mime::{Content, Entity};
+use crate::parameters::Parameterized;
 
 /// A boilerplate preamble is shorter than this; a longer one is worth keeping.
 const BOILERPLATE: usize = 256;
