@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use mailkeep_content::{PartShape, PlaceholderMime, SplitEvent};
+use mailkeep_content::{PartShape, PlaceholderMime, SplitEvent, canonical_digest};
 
 use crate::body::{ItemBody, Segment};
 use crate::chunk::{CHUNK_FROM_BYTES, Chunker};
@@ -322,8 +322,4 @@ fn part_compression(part: &[u8]) -> Compression {
     } else {
         Compression::Zstd
     }
-}
-
-fn canonical_digest(message: &PlaceholderMime) -> [u8; 32] {
-    *blake3::hash(&message.bytes).as_bytes()
 }

@@ -24,19 +24,35 @@ mod content_tests;
 mod core;
 mod crypto;
 mod dictionary;
+mod documents;
 mod fetch;
 mod keys;
+mod mailbox;
+mod mailboxes;
 mod names;
 mod object;
 mod pack;
 mod pack_table;
 mod reader;
+mod recipients;
+mod recovery_key;
+mod runs;
 #[cfg(test)]
 mod testing;
+mod vault;
+#[cfg(test)]
+mod vault_tests;
 
 pub use content_store::{ContentHead, StoredContent};
 pub use context::VaultContext;
+pub use documents::PutMode;
 pub use error::{StoreContentError, VaultError};
 pub use ids::{ContentId, ItemKey, MailboxId, PackNumber, Ulid};
+pub use mailbox::Mailbox;
+pub use mailboxes::{MailboxDetails, MailboxListing};
 pub use pack_table::{ContentRef, PackEntry, PackId, PartLocation};
 pub use reader::ItemReader;
+pub use recipients::{PassphraseCost, Recipient, Unlock};
+pub use recovery_key::RecoveryKey;
+pub use runs::RunHistory;
+pub use vault::{CreateOptions, Vault, VaultInfo};

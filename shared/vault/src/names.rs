@@ -1,6 +1,6 @@
 //! The names of objects in a vault. Names reveal counts and times, never addresses, ids or hashes.
 
-use mailkeep_ports::Key;
+use mailkeep_ports::{Key, ListOptions, Store};
 
 use crate::error::VaultError;
 use crate::ids::{MailboxId, Ulid};
@@ -13,6 +13,11 @@ pub(crate) const KEYS: &str = "keys/";
 pub(crate) const MAILBOXES: &str = "m/";
 /// Prefix of the run records.
 pub(crate) const RUNS: &str = "runs/";
+
+/// Prefix of the documents.
+pub(crate) const DOCUMENTS: &str = "doc/";
+/// Prefix of the dictionaries.
+pub(crate) const DICTIONARIES: &str = "dict/";
 
 /// Checks a name that this crate made itself.
 pub(crate) fn key(name: String) -> Result<Key, VaultError> {
@@ -60,4 +65,23 @@ pub(crate) fn sequence_of(name: &str) -> Option<u64> {
     (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit()))
         .then(|| digits.parse().ok())
         .flatten()
+}
+
+/// All objects whose names begin with `prefix`, sorted.
+pub(crate) async fn list(store: &dyn Store, prefix: &str) -> Result<Vec<Key>, VaultError> {
+    let mut keys = vec![];
+    let mut start_after = None;
+    loop {
+        let options = ListOptions {
+            prefix: prefix.into(),
+            start_after,
+            ..ListOptions::default()
+        };
+        let page = store.list(options).await?;
+        keys.extend(page.objects.into_iter().map(|object| object.key));
+        match page.next {
+            Some(next) => start_after = Some(next),
+            None => return Ok(keys),
+        }
+    }
 }

@@ -99,6 +99,14 @@ impl ObjectReader {
         self.frames().iter().rev().find(|frame| frame.kind == kind)
     }
 
+    /// The content of the last record frame.
+    pub(crate) async fn record(&self, store: &dyn Store) -> Result<Bytes, VaultError> {
+        let frame = self
+            .last(FrameKind::Record)
+            .ok_or_else(|| VaultError::corrupt(self.key.as_str(), "it holds no record"))?;
+        self.frame(store, frame).await
+    }
+
     /// The content of a frame; no request when it lies in what was read at opening.
     pub(crate) async fn frame(
         &self,

@@ -9,6 +9,7 @@ pub(crate) mod footer;
 pub mod frame;
 pub mod header;
 pub(crate) mod parser;
+pub(crate) mod records;
 
 /// The format that this program writes, and the newest that it reads.
 pub const FORMAT: u16 = 1;

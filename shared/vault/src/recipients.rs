@@ -1,0 +1,254 @@
+//! Who can open a vault: the root key, sealed once for each recipient.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use chrono::{DateTime, Utc};
+use mailkeep_ports::Rng;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use crate::crypto::{self, Secret};
+use crate::error::VaultError;
+use crate::format::records::RecipientRecord;
+use crate::recovery_key::{self, RecoveryKey};
+
+const PASSPHRASE: u32 = 1;
+const KEY_FILE: u32 = 2;
+const RECOVERY: u32 = 3;
+
+/// Somebody who shall be able to open a new vault. The recovery key is always added.
+#[derive(Clone)]
+pub enum Recipient {
+    /// Whoever knows this passphrase.
+    Passphrase(SecretString),
+    /// Whoever has these 32 random bytes.
+    KeyFile(Zeroizing<[u8; 32]>),
+}
+
+/// What a vault is opened with.
+#[derive(Clone)]
+pub enum Unlock {
+    /// A passphrase.
+    Passphrase(SecretString),
+    /// The 32 bytes of a key file.
+    KeyFile(Zeroizing<[u8; 32]>),
+    /// A recovery key as it was written down.
+    RecoveryKey(SecretString),
+}
+
+impl std::fmt::Debug for Recipient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Passphrase(_) => "Passphrase(..)",
+            Self::KeyFile(_) => "KeyFile(..)",
+        })
+    }
+}
+
+impl std::fmt::Debug for Unlock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Passphrase(_) => "Passphrase(..)",
+            Self::KeyFile(_) => "KeyFile(..)",
+            Self::RecoveryKey(_) => "RecoveryKey(..)",
+        })
+    }
+}
+
+/// How much work it is to try a passphrase (Argon2id). Written into the vault; a later opening takes
+/// what is written there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassphraseCost {
+    /// Memory.
+    pub memory_kib: u32,
+    /// Passes over the memory.
+    pub passes: u32,
+}
+
+impl Default for PassphraseCost {
+    fn default() -> Self {
+        Self {
+            memory_kib: 64 << 10,
+            passes: 3,
+        }
+    }
+}
+
+/// The most that a vault may ask of a reader.
+const MAX_MEMORY_KIB: u32 = 1 << 20;
+const MAX_PASSES: u32 = 64;
+
+/// Where a record lies and when it is made.
+pub(crate) struct RecordPlace<'a> {
+    /// The vault.
+    pub vault_id: &'a str,
+    /// The object's name.
+    pub object: &'a str,
+    /// Now.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Seals the root key for a passphrase or a key file.
+pub(crate) fn seal(
+    recipient: &Recipient,
+    cost: PassphraseCost,
+    place: &RecordPlace<'_>,
+    root: &Secret,
+    rng: &dyn Rng,
+) -> Result<RecipientRecord, VaultError> {
+    let mut record = new_record(place, rng);
+    let secret = match recipient {
+        Recipient::Passphrase(passphrase) => {
+            record.kind = PASSPHRASE;
+            record.memory_kib = cost.memory_kib;
+            record.passes = cost.passes;
+            record.lanes = 1;
+            stretch(place.object, passphrase, &record)?
+        }
+        Recipient::KeyFile(key) => {
+            record.kind = KEY_FILE;
+            key.clone()
+        }
+    };
+    wrap_root(record, place, &secret, root)
+}
+
+/// Seals the root key for a recovery key, of which only the public half is needed.
+pub(crate) fn seal_for_recovery(
+    public: [u8; 32],
+    place: &RecordPlace<'_>,
+    root: &Secret,
+    rng: &dyn Rng,
+) -> Result<RecipientRecord, VaultError> {
+    let mut ephemeral = Zeroizing::new([0; 32]);
+    rng.fill(ephemeral.as_mut_slice());
+    let mut record = new_record(place, rng);
+    record.kind = RECOVERY;
+    record.public_key = public.to_vec();
+    record.ephemeral_key = recovery_key::public_key(&ephemeral)?.to_vec();
+    let secret = recovery_key::shared_secret(&ephemeral, &public)?;
+    wrap_root(record, place, &secret, root)
+}
+
+/// What trying a key on a record gives.
+pub(crate) enum Attempt {
+    /// It fits.
+    Opened(Secret),
+    /// The record is for another kind of recipient, or belongs to another vault.
+    NotForThis,
+    /// The key is another one.
+    WrongKey,
+}
+
+/// Tries a key on a record.
+pub(crate) fn open(
+    unlock: &Unlock,
+    vault_id: &str,
+    object: &str,
+    record: &RecipientRecord,
+) -> Result<Attempt, VaultError> {
+    if record.vault_id != vault_id {
+        return Ok(Attempt::NotForThis);
+    }
+    let secret = match (unlock, record.kind) {
+        (Unlock::Passphrase(passphrase), PASSPHRASE) => stretch(object, passphrase, record)?,
+        (Unlock::KeyFile(key), KEY_FILE) => key.clone(),
+        (Unlock::RecoveryKey(text), RECOVERY) => {
+            let key = RecoveryKey::parse(text.expose_secret())?;
+            if !crypto::equal(&key.public()?, &record.public_key) {
+                return Ok(Attempt::WrongKey);
+            }
+            let ephemeral = record.ephemeral_key.as_slice().try_into().map_err(|_| {
+                VaultError::corrupt(object, "its ephemeral key has the wrong length")
+            })?;
+            key.agree_with(ephemeral)?
+        }
+        _ => return Ok(Attempt::NotForThis),
+    };
+    let opened = crypto::unwrap(
+        object,
+        secret.as_slice(),
+        &record.salt,
+        &info(vault_id, object, record),
+        &record.commitment,
+        &[&record.root_key],
+    );
+    match opened {
+        Ok(keys) => match keys.first().map(|key| <[u8; 32]>::try_from(key.as_slice())) {
+            Some(Ok(root)) => Ok(Attempt::Opened(Zeroizing::new(root))),
+            _ => Err(VaultError::corrupt(
+                object,
+                "its root key has the wrong length",
+            )),
+        },
+        Err(VaultError::WrongKey { .. }) => Ok(Attempt::WrongKey),
+        Err(error) => Err(error),
+    }
+}
+
+fn new_record(place: &RecordPlace<'_>, rng: &dyn Rng) -> RecipientRecord {
+    let mut salt = [0; 32];
+    rng.fill(&mut salt);
+    RecipientRecord {
+        vault_id: place.vault_id.into(),
+        created_at_ms: place.created_at.timestamp_millis(),
+        salt: salt.to_vec(),
+        ..RecipientRecord::default()
+    }
+}
+
+fn wrap_root(
+    mut record: RecipientRecord,
+    place: &RecordPlace<'_>,
+    secret: &Secret,
+    root: &Secret,
+) -> Result<RecipientRecord, VaultError> {
+    let salt = record.salt.as_slice().try_into();
+    let salt = salt.map_err(|_| VaultError::bug("salt length"))?;
+    let wrapped = crypto::wrap(
+        secret.as_slice(),
+        salt,
+        &info(place.vault_id, place.object, &record),
+        &[root.as_slice()],
+    )?;
+    record.commitment = wrapped.commitment.to_vec();
+    record.root_key = wrapped.sealed.into_iter().next().unwrap_or_default();
+    Ok(record)
+}
+
+/// Binds the sealed root key to its vault and name, and to both public keys.
+fn info<'a>(vault_id: &'a str, object: &'a str, record: &'a RecipientRecord) -> [&'a [u8]; 5] {
+    [
+        b"mailkeep v1 recipient",
+        &record.public_key,
+        &record.ephemeral_key,
+        vault_id.as_bytes(),
+        object.as_bytes(),
+    ]
+}
+
+fn stretch(
+    object: &str,
+    passphrase: &SecretString,
+    record: &RecipientRecord,
+) -> Result<Secret, VaultError> {
+    let passphrase = passphrase.expose_secret().as_bytes();
+    if passphrase.is_empty() {
+        return Err(VaultError::invalid("the passphrase is empty"));
+    }
+    if record.memory_kib > MAX_MEMORY_KIB || record.passes > MAX_PASSES {
+        return Err(VaultError::corrupt(
+            object,
+            "it asks for an unreasonable Argon2id cost",
+        ));
+    }
+    let failed = |error: argon2::Error| {
+        VaultError::corrupt(object, format!("its Argon2id parameters: {error}"))
+    };
+    let params = Params::new(record.memory_kib, record.passes, record.lanes, Some(32));
+    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.map_err(failed)?);
+    let mut key = Zeroizing::new([0; 32]);
+    argon
+        .hash_password_into(passphrase, &record.salt, key.as_mut_slice())
+        .map_err(failed)?;
+    Ok(key)
+}
