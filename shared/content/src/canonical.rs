@@ -3,6 +3,7 @@
 //! Exchange builds MIME anew at each read: boundaries, the order of headers and transfer
 //! encodings may differ although nothing changed.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::decode::{Decoded, Piece, decode_leaf, raw_pieces};
@@ -28,6 +29,11 @@ use crate::placeholder::PlaceholderMime;
 pub fn canonical_digest(message: &PlaceholderMime) -> [u8; 32] {
     let mut digest = Digest {
         message,
+        parts: message
+            .parts()
+            .iter()
+            .map(|part| (part.index, part.digest.as_slice()))
+            .collect(),
         hasher: blake3::Hasher::new_derive_key("mailkeep content canonical message v1"),
     };
     digest.entity(&Entity::parse(&message.bytes));
@@ -36,6 +42,7 @@ pub fn canonical_digest(message: &PlaceholderMime) -> [u8; 32] {
 
 struct Digest<'a> {
     message: &'a PlaceholderMime,
+    parts: HashMap<usize, &'a [u8]>,
     hasher: blake3::Hasher,
 }
 
@@ -121,12 +128,8 @@ impl Digest<'_> {
             };
             self.body_bytes(&pending, is_text);
             pending.clear();
-            let message = self.message;
-            let part = message.parts().iter().find(|part| part.index == *index);
-            self.add(
-                tag,
-                part.map(|part| part.digest.as_slice()).unwrap_or_default(),
-            );
+            let digest = self.parts.get(index).copied().unwrap_or_default();
+            self.add(tag, digest);
             if let (Piece::EncodedPart { shape, .. }, false) = (piece, is_text) {
                 let ending = [
                     shape.line_ending.as_bytes(),

@@ -207,6 +207,8 @@ fn ended(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn names(message: &[u8]) -> (Vec<String>, usize) {
@@ -266,6 +268,31 @@ mod tests {
                 address: "y@b.example".into()
             }
         );
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_can_be_read(
+            pieces in proptest::collection::vec(
+                prop_oneof![
+                    prop::sample::select(vec![
+                        "=?", "?=", "?q?", "?B?", "utf-8", "utf-7", "iso-2022-jp", "utf-16", "gb18030",
+                        "(", ")", "<", ">", "\"", "\\", ":", ";", ",", "@", "=", "=E4", "////", "\r\n ",
+                        "\r\n", " ",
+                    ])
+                    .prop_map(|text| text.as_bytes().to_vec()),
+                    proptest::collection::vec(any::<u8>(), 0..4),
+                ],
+                0..30,
+            ),
+        ) {
+            let value = pieces.concat();
+            decoded_text(&value);
+            addresses(&value);
+            for charset in ["utf-7", "utf-16", "iso-2022-jp", "gb18030", "shift_jis", "big5", ""] {
+                charset_text(&value, Some(charset));
+            }
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What a restore needs of a message: headers, body and attachments.
 //!
-//! * The body is the HTML form if there is one, else the text. The other text form of a
-//!   `multipart/alternative` is left out; every other leaf is an attachment, also a second
-//!   text, a calendar part or `winmail.dat`.
+//! * The body is the HTML form if there is one, else the text. The plain form beside an HTML
+//!   body in a `multipart/alternative` is left out, and so is blank text; every other leaf is an
+//!   attachment, also a second text, a calendar part or `winmail.dat`.
 //! * A nested message is one attachment with its raw MIME.
 //! * S/MIME and PGP: an `application/pkcs7-mime` leaf is an attachment, and there is no body. A
 //!   `multipart/signed` gives its readable body and attachments, and in addition one attachment

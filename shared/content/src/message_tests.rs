@@ -184,6 +184,25 @@ fn alternatives_prefer_html_and_keep_the_rest() {
 }
 
 #[test]
+fn of_several_texts_none_is_lost() {
+    let head = "Content-Type: multipart/alternative; boundary=b\n\n";
+    let two = parse(&format!("{head}--b\n\none\n--b\n\ntwo\n--b--\n"));
+    assert_eq!(
+        (two.body.as_str(), names(&two)),
+        ("two", vec!["attachment-1.txt"])
+    );
+    let html = "--b\nContent-Type: text/html\n\nhtml\n--b--\n";
+    let three = parse(&format!("{head}--b\n\none\n--b\n\ntwo\n{html}"));
+    assert_eq!(
+        (three.body.as_str(), names(&three)),
+        ("html", vec!["attachment-1.txt"])
+    );
+    let blank =
+        parse("Content-Type: multipart/mixed; boundary=b\n\n--b\n\n \n--b\n\ntext\n--b--\n");
+    assert_eq!((blank.body.as_str(), names(&blank)), ("text", vec![]));
+}
+
+#[test]
 fn broken_messages_are_shown_as_they_stand() {
     let no_header = "Just some text\nwithout: header\n\nmore";
     assert_eq!(parse(no_header).body, no_header);
@@ -209,7 +228,6 @@ fn an_empty_body_stays_empty() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
     fn damaged_mail_never_panics_and_every_part_is_somewhere(message in mutated()) {
         let (mut placeholder, parts) = PlaceholderMime::split(&message);

@@ -115,6 +115,12 @@ impl Reader<'_> {
                 kind: default_type.to_owned(),
                 parameters: vec![],
             });
+        // Types without their second half are seen in the wild.
+        match entity.media.kind.as_str() {
+            "multipart" => entity.media.kind.push_str("/mixed"),
+            "text" => entity.media.kind.push_str("/plain"),
+            _ => {}
+        }
         if depth < MAX_DEPTH && entity.encoding(self.bytes) == Encoding::Identity {
             entity.content = self.content(&entity, depth);
         }

@@ -26,6 +26,8 @@ pub(crate) enum Attached<'a> {
 pub(crate) struct Outline<'a> {
     pub(crate) body: Option<&'a Entity>,
     pub(crate) attached: Vec<Attached<'a>>,
+    /// The plain text that says the same as an HTML body has been left out.
+    left_out_text: bool,
 }
 
 impl<'a> Outline<'a> {
@@ -33,6 +35,7 @@ impl<'a> Outline<'a> {
         let mut outline = Self {
             body: find_body(message, bytes, true),
             attached: vec![],
+            left_out_text: false,
         };
         outline.collect(message, bytes, false);
         outline
@@ -53,7 +56,10 @@ impl<'a> Outline<'a> {
     fn collect(&mut self, entity: &'a Entity, bytes: &'a [u8], replaced: bool) {
         match &entity.content {
             Content::Leaf if self.is_body(entity) => {}
-            Content::Leaf if replaced && is_plain_text(entity, bytes) => {}
+            Content::Leaf if is_plain_text(entity, bytes) && is_blank(entity, bytes) => {}
+            Content::Leaf if replaced && !self.left_out_text && is_plain_text(entity, bytes) => {
+                self.left_out_text = true;
+            }
             Content::Leaf if entity.media.kind.starts_with("multipart/") => {
                 self.attached.push(Attached::Uncut(entity));
             }
@@ -79,8 +85,10 @@ impl<'a> Outline<'a> {
                     if is_signed && number > 0 && matches!(child.content, Content::Leaf) {
                         continue;
                     }
-                    let other_form =
-                        is_alternative && self.holds_body(entity) && !self.holds_body(child);
+                    let other_form = is_alternative
+                        && self.body.is_some_and(|body| body.media.kind == "text/html")
+                        && self.holds_body(entity)
+                        && !self.holds_body(child);
                     self.collect(child, bytes, replaced || other_form);
                 }
                 let text = bytes.get(epilogue.clone()).unwrap_or_default();
@@ -125,11 +133,21 @@ fn find_body<'a>(entity: &'a Entity, bytes: &[u8], is_top: bool) -> Option<&'a E
                 find_body(root.or(children.first())?, bytes, false)
             }
             "multipart/signed" => find_body(children.first()?, bytes, false),
-            _ => children
-                .iter()
-                .find_map(|child| find_body(child, bytes, false)),
+            _ => {
+                let bodies = children.iter();
+                let bodies: Vec<_> = bodies
+                    .filter_map(|child| find_body(child, bytes, false))
+                    .collect();
+                let filled = bodies.iter().find(|body| !is_blank(body, bytes));
+                filled.or(bodies.first()).copied()
+            }
         },
     }
+}
+
+fn is_blank(entity: &Entity, bytes: &[u8]) -> bool {
+    let body = bytes.get(entity.body.clone()).unwrap_or_default();
+    body.trim_ascii().is_empty()
 }
 
 fn is_plain_text(entity: &Entity, bytes: &[u8]) -> bool {

@@ -21,12 +21,20 @@ impl Parameterized {
     pub(crate) fn parse(value: &[u8]) -> Self {
         let text = to_utf8(value).replace(['\r', '\n'], "");
         let (kind, rest) = text.split_once(';').unwrap_or((&text, ""));
-        let kind = kind.split('(').next().unwrap_or_default();
         let kind = kind.replace(" /", "/").replace("/ ", "/");
-        let kind = kind.split_whitespace().next().unwrap_or_default();
+        let (kind, more) = match kind.trim_start().split_once([' ', '\t', '(']) {
+            Some((kind, more)) => (kind.to_owned(), more.to_owned()),
+            None => (kind.trim().to_owned(), String::new()),
+        };
+        let mut raw = vec![];
+        if more.contains('=') {
+            // The semicolon after the kind is missing.
+            raw = raw_parameters(&more);
+        }
+        raw.extend(raw_parameters(rest));
         Self {
             kind: kind.to_ascii_lowercase(),
-            parameters: join(raw_parameters(rest)),
+            parameters: join(raw),
         }
     }
 
@@ -227,6 +235,8 @@ mod tests {
             ("x; nothing; a=b", "a", "b"),
             ("x; a=", "a", ""),
             ("x; b", "b", "(none)"),
+            ("x\r\n\tboundary=\"a\"; c=d", "boundary", "a"),
+            ("x (y); c=d", "c", "d"),
         ] {
             assert_eq!(parameter(value, name), expected, "{value}");
         }
