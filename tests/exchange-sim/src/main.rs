@@ -1,2 +1,2 @@
-//! Entry point.
+//! Starts a simulated tenant on loopback and keeps it running.
 fn main() {}

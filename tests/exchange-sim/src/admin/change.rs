@@ -1,0 +1,265 @@
+//! Changes behind the service's back.
+
+use std::sync::Arc;
+
+use super::Admin;
+use crate::numbers::locked;
+use crate::store::ids;
+use crate::store::mailbox::{Anomalies, Mailbox, bits};
+use crate::store::overlay::Overlay;
+use crate::store::users::{Account, MailboxState};
+
+/// What was asked for does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FolderPathError {
+    /// No such mailbox.
+    #[error("there is no mailbox '{0}'")]
+    NoMailbox(String),
+    /// No such folder.
+    #[error("there is no folder '{0}'")]
+    NoFolder(String),
+    /// No such item.
+    #[error("there is no item '{0}'")]
+    NoItem(String),
+    /// The change is not possible, for example because a sibling has that name.
+    #[error("that cannot be done: {0}")]
+    Refused(String),
+}
+
+/// An item by its immutable id.
+pub type ItemRef = String;
+
+type Done<T> = Result<T, FolderPathError>;
+
+impl Admin {
+    pub(super) fn account(&self, mailbox: &str) -> Done<Arc<Account>> {
+        self.tenant
+            .account(mailbox)
+            .ok_or_else(|| FolderPathError::NoMailbox(mailbox.to_owned()))
+    }
+
+    /// Runs `work` on a mailbox.
+    pub(super) fn with<T>(
+        &self,
+        mailbox: &str,
+        work: impl FnOnce(&mut Mailbox) -> Done<T>,
+    ) -> Done<T> {
+        let account = self.account(mailbox)?;
+        let data = account
+            .mailbox
+            .as_ref()
+            .ok_or_else(|| FolderPathError::NoMailbox(mailbox.to_owned()))?;
+        let mut data = locked(data);
+        work(&mut data)
+    }
+
+    pub(super) fn item(mailbox: &Mailbox, id: &str) -> Done<u32> {
+        ids::parse(mailbox.key, id)
+            .map(|(item, _)| item)
+            .filter(|item| mailbox.slot(*item).is_some())
+            .ok_or_else(|| FolderPathError::NoItem(id.to_owned()))
+    }
+
+    pub(super) fn folder(mailbox: &Mailbox, folder: &str) -> Done<u32> {
+        mailbox
+            .find_folder(folder)
+            .ok_or_else(|| FolderPathError::NoFolder(folder.to_owned()))
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by: std::time::Duration) {
+        self.tenant.clock.advance(by);
+    }
+
+    /// Adds a generated mail to a folder (id or well-known name) and returns its id.
+    ///
+    /// # Errors
+    /// When there is no such mailbox or folder.
+    pub fn add_mail(&self, mailbox: &str, folder: &str) -> Done<ItemRef> {
+        let now = self.tenant.clock.unix_seconds();
+        let elapsed = self.tenant.elapsed();
+        self.with(mailbox, |data| {
+            let folder = Self::folder(data, folder)?;
+            let overlay = Overlay {
+                received: Some(now),
+                created: Some(now),
+                ..Overlay::default()
+            };
+            let item = data.add(folder, 0, overlay, elapsed);
+            Ok(ids::immutable(data.key, item))
+        })
+    }
+
+    /// Changes the body of an item.
+    ///
+    /// # Errors
+    /// When there is no such item.
+    pub fn edit_body(&self, mailbox: &str, item: &str) -> Done<()> {
+        self.change(mailbox, item, |slot, _| slot.version += 1)
+    }
+
+    /// Marks an item read or unread.
+    ///
+    /// # Errors
+    /// When there is no such item.
+    pub fn set_read(&self, mailbox: &str, item: &str, is_read: bool) -> Done<()> {
+        self.change(mailbox, item, |slot, _| {
+            if is_read {
+                slot.bits |= bits::READ;
+            } else {
+                slot.bits &= !bits::READ;
+            }
+        })
+    }
+
+    /// Flags an item or removes its flag.
+    ///
+    /// # Errors
+    /// When there is no such item.
+    pub fn set_flag(&self, mailbox: &str, item: &str, is_flagged: bool) -> Done<()> {
+        self.change(mailbox, item, |slot, _| {
+            if is_flagged {
+                slot.bits |= bits::FLAGGED;
+            } else {
+                slot.bits &= !bits::FLAGGED;
+            }
+        })
+    }
+
+    /// Sets the categories of an item.
+    ///
+    /// # Errors
+    /// When there is no such item.
+    pub fn set_categories(&self, mailbox: &str, item: &str, categories: &[&str]) -> Done<()> {
+        let categories: Vec<String> = categories.iter().map(|name| (*name).to_owned()).collect();
+        self.change(mailbox, item, |_, overlay| overlay.categories = categories)
+    }
+
+    fn change(
+        &self,
+        mailbox: &str,
+        item: &str,
+        change: impl FnOnce(&mut crate::store::mailbox::Slot, &mut Overlay),
+    ) -> Done<()> {
+        let elapsed = self.tenant.elapsed();
+        self.with(mailbox, |data| {
+            let item = Self::item(data, item)?;
+            data.touch(item, elapsed, change);
+            Ok(())
+        })
+    }
+
+    /// Moves an item to a folder (id or well-known name).
+    ///
+    /// # Errors
+    /// When there is no such item or folder.
+    pub fn move_mail(&self, mailbox: &str, item: &str, folder: &str) -> Done<()> {
+        let elapsed = self.tenant.elapsed();
+        self.with(mailbox, |data| {
+            let item = Self::item(data, item)?;
+            let folder = Self::folder(data, folder)?;
+            data.move_item(item, folder, elapsed);
+            Ok(())
+        })
+    }
+
+    /// Deletes an item for good.
+    ///
+    /// # Errors
+    /// When there is no such item.
+    pub fn delete_mail(&self, mailbox: &str, item: &str) -> Done<()> {
+        let elapsed = self.tenant.elapsed();
+        self.with(mailbox, |data| {
+            let item = Self::item(data, item)?;
+            data.purge(item, elapsed);
+            Ok(())
+        })
+    }
+
+    /// Creates a folder below another one (id or well-known name, `msgfolderroot` for the top) and
+    /// returns its id.
+    ///
+    /// # Errors
+    /// When there is no such parent, or a sibling has that name.
+    pub fn create_folder(&self, mailbox: &str, parent: &str, name: &str) -> Done<String> {
+        self.with(mailbox, |data| {
+            let parent = Self::folder(data, parent)?;
+            let number = data.create_folder(parent, name, false).ok_or_else(|| {
+                FolderPathError::Refused("a folder of that name exists".to_owned())
+            })?;
+            data.folder(number)
+                .map(|folder| folder.id.clone())
+                .ok_or_else(|| FolderPathError::NoFolder(name.to_owned()))
+        })
+    }
+
+    /// Renames a folder.
+    ///
+    /// # Errors
+    /// When there is no such folder.
+    pub fn rename_folder(&self, mailbox: &str, folder: &str, name: &str) -> Done<()> {
+        self.with(mailbox, |data| {
+            let folder = Self::folder(data, folder)?;
+            if data.change_folder(folder, name, None) {
+                Ok(())
+            } else {
+                Err(FolderPathError::Refused("roots stay".to_owned()))
+            }
+        })
+    }
+
+    /// Moves a folder below another one.
+    ///
+    /// # Errors
+    /// When there is no such folder, or it would come below itself.
+    pub fn move_folder(&self, mailbox: &str, folder: &str, parent: &str) -> Done<()> {
+        self.with(mailbox, |data| {
+            let number = Self::folder(data, folder)?;
+            let parent = Self::folder(data, parent)?;
+            let name = data
+                .folder(number)
+                .map(|folder| folder.name.clone())
+                .unwrap_or_default();
+            if data.change_folder(number, &name, Some(parent)) {
+                Ok(())
+            } else {
+                Err(FolderPathError::Refused(
+                    "it would contain itself".to_owned(),
+                ))
+            }
+        })
+    }
+
+    /// Deletes a folder with everything in it.
+    ///
+    /// # Errors
+    /// When there is no such folder.
+    pub fn delete_folder(&self, mailbox: &str, folder: &str) -> Done<()> {
+        let elapsed = self.tenant.elapsed();
+        self.with(mailbox, |data| {
+            let number = Self::folder(data, folder)?;
+            data.delete_folder(number, elapsed);
+            Ok(())
+        })
+    }
+
+    /// Makes a mailbox usable or not.
+    ///
+    /// # Errors
+    /// When there is no such mailbox.
+    pub fn set_mailbox_state(&self, mailbox: &str, state: MailboxState) -> Done<()> {
+        self.account(mailbox)?.set_state(state);
+        Ok(())
+    }
+
+    /// Chooses which known faults the change feeds of a mailbox have.
+    ///
+    /// # Errors
+    /// When there is no such mailbox.
+    pub fn set_anomalies(&self, mailbox: &str, anomalies: Anomalies) -> Done<()> {
+        self.with(mailbox, |data| {
+            data.anomalies = anomalies;
+            Ok(())
+        })
+    }
+}

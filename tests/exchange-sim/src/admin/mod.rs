@@ -1,0 +1,25 @@
+//! Control over a tenant: changes, faults, and the truth about what it holds.
+
+mod change;
+mod fault;
+pub(crate) mod http;
+mod truth;
+
+use std::sync::Arc;
+
+pub use change::{FolderPathError, ItemRef};
+pub use truth::{FolderTruth, ItemTruth, MailboxTruth, TruthAttachment};
+
+use crate::tenant::Tenant;
+
+/// The handle. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    tenant: Arc<Tenant>,
+}
+
+impl Admin {
+    pub(crate) fn new(tenant: Arc<Tenant>) -> Self {
+        Self { tenant }
+    }
+}
