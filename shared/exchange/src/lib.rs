@@ -3,7 +3,9 @@
 //! Architecture invariant: the traits and their types know nothing of Graph or EWS; the connectors
 //! know nothing of vaults, jobs or command lines.
 
+mod auth;
 pub mod error;
+pub mod graph;
 pub mod source;
 pub mod target;
 

@@ -1,0 +1,207 @@
+//! The first look at a mailbox in a run: tree and every folder, in one stream of batches.
+
+use mailkeep_model::{Action, FailureClass, FolderId, SourceMailboxId};
+use url::Url;
+
+use super::batch::{Part, PartAnswer, read_part};
+use super::cursor::{ItemCursor, TreeCursor};
+use super::feed::{FOLLOW, Feeds, RawPage, is_shrinkable, prefer, reset};
+use super::folder_row::LIST;
+use super::tree::{FOLLOW_TREE, PAGE};
+use super::tree_changes::TreeAnswers;
+use crate::{ChangePage, FolderChanges, FolderCursor, SourceError, SyncRequest, SyncRound};
+
+/// Largest page inside a batch: twenty of them come in one answer.
+const PAGE_IN_BATCH: u32 = 50;
+/// Members of one batch.
+const BATCH: usize = 20;
+
+/// A folder's place in the round.
+enum Planned {
+    /// Its page is the answer of the next part.
+    Asked(ItemCursor),
+    /// Its cursor cannot be used.
+    Failed(SourceError),
+}
+
+impl Feeds<'_> {
+    /// The tree's changes and the first page of every requested folder.
+    pub(crate) async fn round(
+        &self,
+        mailbox: &SourceMailboxId,
+        request: SyncRequest,
+    ) -> Result<SyncRound, SourceError> {
+        let tree_place = match &request.tree_cursor {
+            Some(cursor) => self.tree_place(cursor).ok(),
+            None => None,
+        };
+        let Some((cursor, url)) = tree_place else {
+            let tree = keep_inside(self.client.whole_tree(mailbox).await)?;
+            let pages = self.first_pages(mailbox, &request.folders).await?;
+            return Ok(SyncRound { tree, pages });
+        };
+        let feed = Part {
+            prefer: Some(PAGE.into()),
+            ..Part::new(&FOLLOW_TREE, url)
+        };
+        let top = Part::new(&LIST, self.client.children_url(mailbox, None));
+        let mut parts = vec![feed, top];
+        let plan = self.plan(mailbox, &request.folders, &mut parts);
+        // Places that are free in the last batch look for hidden folders further down.
+        let free = parts.len().next_multiple_of(BATCH) - parts.len();
+        let looked_at = self.next_parents(&request, &cursor.looked_at, free);
+        parts.extend(looked_at.iter().map(|parent| {
+            let url = self.client.children_url(mailbox, Some(parent.as_str()));
+            Part::new(&super::folder_row::LIST_CHILDREN, url)
+        }));
+        let mut answers = self.client.batch(Some(mailbox), &parts).await?.into_iter();
+        let mut next = || {
+            let missing = || Err(FOLLOW.error(FailureClass::Transient, "no_answer", "no answer"));
+            answers.next().unwrap_or_else(missing)
+        };
+        let feed = read_part(&FOLLOW_TREE, next());
+        let top = read_part(&LIST, next());
+        let mut pages = vec![];
+        for (folder, planned) in request.folders.iter().zip(plan) {
+            let page = match planned {
+                Planned::Failed(error) => Err(error),
+                Planned::Asked(place) => self.first_page(mailbox, folder, &place, next()).await,
+            };
+            pages.push((folder.folder.clone(), page));
+        }
+        let below = looked_at
+            .into_iter()
+            .filter_map(|parent| {
+                let page = read_part(&super::folder_row::LIST_CHILDREN, next()).ok()?;
+                Some((parent, page))
+            })
+            .collect();
+        let answers = TreeAnswers {
+            cursor,
+            feed,
+            top,
+            below,
+        };
+        let tree = self
+            .client
+            .tree_changes(mailbox, &request.known_folders, answers);
+        let tree: Result<FolderChanges, SourceError> = match tree.await {
+            Err(error) if error.class == FailureClass::SyncReset => {
+                self.client.whole_tree(mailbox).await
+            }
+            other => other,
+        };
+        Ok(SyncRound {
+            tree: keep_inside(tree)?,
+            pages,
+        })
+    }
+
+    fn tree_place(&self, cursor: &crate::Cursor) -> Result<(TreeCursor, Url), SourceError> {
+        let place = TreeCursor::read(&FOLLOW_TREE, cursor)?;
+        let url = self.client.links.check(&FOLLOW_TREE, &place.link)?;
+        Ok((place, url))
+    }
+
+    /// Adds one part per folder.
+    fn plan(
+        &self,
+        mailbox: &SourceMailboxId,
+        folders: &[FolderCursor],
+        parts: &mut Vec<Part>,
+    ) -> Vec<Planned> {
+        let mut plan = vec![];
+        for folder in folders {
+            plan.push(match self.place(mailbox, folder) {
+                Ok((place, url)) => {
+                    let size = self.size(&place).min(PAGE_IN_BATCH);
+                    parts.push(Part {
+                        prefer: Some(prefer(size)),
+                        ..Part::new(&FOLLOW, url)
+                    });
+                    Planned::Asked(place)
+                }
+                Err(error) => Planned::Failed(error),
+            });
+        }
+        plan
+    }
+
+    async fn first_pages(
+        &self,
+        mailbox: &SourceMailboxId,
+        folders: &[FolderCursor],
+    ) -> Result<Vec<(FolderId, Result<ChangePage, SourceError>)>, SourceError> {
+        let mut parts = vec![];
+        let plan = self.plan(mailbox, folders, &mut parts);
+        let mut answers = self.client.batch(Some(mailbox), &parts).await?.into_iter();
+        let mut pages = vec![];
+        for (folder, planned) in folders.iter().zip(plan) {
+            let page = match planned {
+                Planned::Failed(error) => Err(error),
+                Planned::Asked(place) => {
+                    let missing = FOLLOW.error(FailureClass::Transient, "no_answer", "no answer");
+                    let answer = answers.next().unwrap_or(Err(missing));
+                    self.first_page(mailbox, folder, &place, answer).await
+                }
+            };
+            pages.push((folder.folder.clone(), page));
+        }
+        Ok(pages)
+    }
+
+    async fn first_page(
+        &self,
+        mailbox: &SourceMailboxId,
+        folder: &FolderCursor,
+        place: &ItemCursor,
+        answer: PartAnswer,
+    ) -> Result<ChangePage, SourceError> {
+        match read_part::<RawPage>(&FOLLOW, answer) {
+            Ok(page) => self.accept(mailbox, &folder.folder, place, page).await,
+            Err(error) if error.class == FailureClass::RequestBug && folder.cursor.is_some() => {
+                Err(reset(error))
+            }
+            // Alone it may work, with smaller pages or another kind of feed.
+            Err(error) if is_shrinkable(&error) || error.class == FailureClass::RequestBug => {
+                self.page(mailbox, folder).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The next folders, in the order of their ids, to look below.
+    fn next_parents(&self, request: &SyncRequest, after: &str, count: usize) -> Vec<String> {
+        let mut ids: Vec<&str> = request
+            .known_folders
+            .iter()
+            .map(|folder| folder.id.as_str())
+            .collect();
+        ids.sort_unstable();
+        let start = ids.partition_point(|id| *id <= after);
+        let count = count.min(ids.len());
+        ids.iter()
+            .cycle()
+            .skip(start)
+            .take(count)
+            .map(|id| (*id).to_owned())
+            .collect()
+    }
+}
+
+/// What stops the mailbox or the connection fails the round; the rest is told inside.
+fn keep_inside(
+    tree: Result<FolderChanges, SourceError>,
+) -> Result<Result<FolderChanges, SourceError>, SourceError> {
+    match tree {
+        Err(error)
+            if matches!(
+                error.class.action(),
+                Action::StopConnection | Action::StopMailbox
+            ) =>
+        {
+            Err(error)
+        }
+        other => Ok(other),
+    }
+}
