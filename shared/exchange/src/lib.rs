@@ -4,8 +4,11 @@
 //! know nothing of vaults, jobs or command lines.
 
 mod auth;
+mod budget;
 pub mod error;
 pub mod graph;
+mod metrics;
+mod retry;
 pub mod source;
 pub mod target;
 

@@ -188,6 +188,10 @@ pub trait Source: Send + Sync + 'static {
         folder: &FolderCursor,
     ) -> Result<ChangePage, SourceError>;
 
+    /// Says which items' content will be asked for soon, in this order, so that a connector may
+    /// fetch small ones together. A hint: it replaces the one before, and nothing must follow it.
+    fn expect_content(&self, _mailbox: &SourceMailboxId, _items: &[&Item]) {}
+
     /// The content of one item.
     ///
     /// # Errors

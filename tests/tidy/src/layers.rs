@@ -82,7 +82,6 @@ const LAYERS: &[Layer] = &[
         never: &[
             "axum",
             "getrandom",
-            "hyper",
             "rpassword",
             "rusqlite",
             "tempfile",

@@ -17,7 +17,8 @@ use tokio::sync::Mutex;
 use super::assertion::SigningKey;
 use super::entra_error::entra_error;
 use crate::SourceError;
-use crate::graph::{Backoff, Credential, GraphConnection, configuration, retry_after};
+use crate::graph::{Credential, GraphConnection, configuration};
+use crate::retry::{Backoff, retry_after};
 
 /// Lifetime to assume when the service names none.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);

@@ -19,8 +19,8 @@ use url::Url;
 use super::client::{Call, GraphClient, IMMUTABLE_IDS};
 use super::error_map::{Asked, ErrorBody, Operation, classify};
 use super::links::Links;
-use super::retry::{Backoff, retry_after};
 use crate::SourceError;
+use crate::retry::{Backoff, retry_after};
 
 /// Members of one batch, at most.
 const WIDEST: usize = 20;

@@ -15,14 +15,14 @@ use reqwest::{Method, redirect};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::budget::{Budget, Limits, Permit, TooLong};
 use super::connection::{GraphConnection, configuration, is_loopback};
 use super::error_map::{ErrorBody, Operation, classify};
 use super::json;
 use super::links::Links;
-use super::metrics::Counters;
-use super::retry::{Backoff, retry_after};
 use crate::auth::{BearerToken, TokenSource};
+use crate::budget::{Budget, Limits, Permit, TooLong};
+use crate::metrics::Counters;
+use crate::retry::{Backoff, retry_after};
 use crate::{ByteStream, SourceError, SourceMetrics};
 
 /// Immutable ids, asked for on every call.

@@ -19,8 +19,8 @@ use super::error_map::{Asked, Operation};
 use super::message_json::{self, Object};
 use super::properties::{self, property};
 use super::restore_json::{Allowed, finished, message, pending};
-use super::retry::is_retryable;
 use super::upload::{self, LARGEST};
+use crate::retry::is_retryable;
 use crate::{
     AttachmentContent, ByteStream, CreateOutcome, RestoreAttachment, RestoreItem, SourceError,
 };

@@ -19,7 +19,7 @@ use super::client::{Call, GraphClient};
 use super::cursor::{FeedMode, ItemCursor};
 use super::error_map::{Asked, Operation};
 use super::message_json::{self, Object};
-use super::retry::is_retryable;
+use crate::retry::is_retryable;
 use crate::{ChangePage, FolderCursor, ItemChange, SourceError};
 
 pub(crate) const FOLLOW: Operation =

@@ -5,7 +5,6 @@
 //! error or a log.
 
 mod batch;
-mod budget;
 mod client;
 mod connection;
 mod content;
@@ -19,11 +18,9 @@ mod folder_row;
 mod json;
 mod links;
 mod message_json;
-mod metrics;
 mod permissions;
 mod properties;
 mod restore_json;
-mod retry;
 mod source;
 mod sync;
 mod target;
@@ -36,6 +33,5 @@ pub(crate) use client::connection_words;
 pub use client::{GraphClient, GraphOptions};
 pub(crate) use connection::configuration;
 pub use connection::{Cloud, Credential, GraphConnection};
-pub(crate) use retry::{Backoff, retry_after};
 pub use source::GraphSource;
 pub use target::GraphTarget;

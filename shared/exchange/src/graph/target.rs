@@ -16,7 +16,7 @@ use super::folder_row::FolderRow;
 use super::message_json::{self, Object, text};
 use super::properties::{self, Extended};
 use super::restore_json::read_mark;
-use super::retry::is_retryable;
+use crate::retry::is_retryable;
 use crate::{CreateOutcome, ExistingItem, RestoreItem, SourceError, SourceMetrics, Target};
 
 const CREATE_FOLDER: Operation = Operation::new("create folder", Asked::Folder, "Mail.ReadWrite");

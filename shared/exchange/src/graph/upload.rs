@@ -13,7 +13,7 @@ use url::Url;
 use super::client::{Call, GraphClient};
 use super::error_map::{Asked, Operation};
 use super::message_json::Object;
-use super::retry::is_retryable;
+use crate::retry::is_retryable;
 use crate::{AttachmentContent, ByteStream, RestoreAttachment, SourceError};
 
 pub(crate) const ADD: Operation = Operation::new("add attachment", Asked::Item, "Mail.ReadWrite");
