@@ -7,12 +7,11 @@
 //!
 //! This crate shares no code with the product: what it gets wrong, it gets wrong on its own.
 
-#![allow(dead_code)]
-
 pub mod admin;
 mod certificate;
 mod clock;
 mod content;
+mod corpus;
 mod faults;
 mod graph;
 mod journal;
@@ -23,9 +22,11 @@ mod sim;
 mod store;
 mod tenant;
 
-pub use admin::Admin;
+pub use admin::{Admin, AdminError};
+pub use certificate::SelfSigned;
 pub use clock::{START_UNIX_MILLIS, SimClock};
 pub use content::plan::MailProfile;
+pub use corpus::Corpus;
 pub use faults::{Fault, FaultKind, RetryAfter, TokenLoss};
 pub use graph::gate::Limits;
 pub use journal::{LoggedRequest, SentMail};

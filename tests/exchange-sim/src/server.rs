@@ -16,8 +16,8 @@ use crate::graph::call::Call;
 use crate::graph::dispatch::{Outcome, handle};
 use crate::graph::failure::Failure;
 use crate::graph::gate::Pass;
-use crate::graph::login;
 use crate::graph::reply::{Content, Reply};
+use crate::graph::{login, upload};
 use crate::numbers::{index, wide};
 use crate::tenant::Tenant;
 
@@ -41,19 +41,16 @@ async fn answer(State(tenant): State<Arc<Tenant>>, request: Request) -> Response
     let is_admin = path.starts_with("/_admin/");
     let limit = if is_admin { 1 << 30 } else { HIGHEST_BODY };
     let Ok(body) = to_bytes(body, limit).await else {
-        return respond(plain(Reply::failure(
-            Failure::new(
-                413,
-                "ErrorMessageSizeExceeded",
-                "The request is larger than 4 MB.",
-            ),
-            tenant.clock.unix_seconds(),
-            tenant.next_request(),
-        )));
+        let failure = Failure::new(
+            413,
+            "ErrorMessageSizeExceeded",
+            "The request is larger than 4 MB.",
+        );
+        return respond(refused(&tenant, failure));
     };
     if let Some(command) = path.strip_prefix("/_admin/") {
         let query = parts.uri.query().unwrap_or_default();
-        let reply = crate::admin::http::answer(&tenant, command, query, &body);
+        let reply = crate::admin::http::answer(&tenant, &parts.method, command, query, &body);
         return respond(plain(reply));
     }
     if let Some(directory) = path
@@ -63,15 +60,17 @@ async fn answer(State(tenant): State<Arc<Tenant>>, request: Request) -> Response
         return respond(login_outcome(&tenant, directory, &parts.method, &media_type, &body).await);
     }
     let whole = parts.uri.path_and_query().map_or("", |text| text.as_str());
-    let Some(rest) = whole.strip_prefix("/v1.0/") else {
-        return respond(plain(Reply::failure(
-            Failure::bad("Invalid version."),
-            tenant.clock.unix_seconds(),
-            tenant.next_request(),
-        )));
+    let (rest, is_upload) = match (
+        whole.strip_prefix("/v1.0"),
+        whole.strip_prefix("/api/gv1.0"),
+    ) {
+        (Some(rest), _) => (rest, false),
+        (None, Some(rest)) => (rest, true),
+        (None, None) => {
+            return respond(refused(&tenant, Failure::bad("Invalid version.")));
+        }
     };
-    let call = Call::parse(parts.method.as_str(), &format!("/{rest}"));
-    let outcome = match call {
+    let outcome = match Call::parse(parts.method.as_str(), rest) {
         Ok(mut call) => {
             call.headers = parts
                 .headers
@@ -84,15 +83,23 @@ async fn answer(State(tenant): State<Arc<Tenant>>, request: Request) -> Response
                 })
                 .collect();
             call.body = body;
-            handle(&tenant, call).await
+            if is_upload {
+                upload::handle(&tenant, &call).await
+            } else {
+                handle(&tenant, call).await
+            }
         }
-        Err(failure) => plain(Reply::failure(
-            failure,
-            tenant.clock.unix_seconds(),
-            tenant.next_request(),
-        )),
+        Err(failure) => refused(&tenant, failure),
     };
     respond(outcome)
+}
+
+fn refused(tenant: &Tenant, failure: Failure) -> Outcome {
+    plain(Reply::failure(
+        failure,
+        tenant.clock.unix_seconds(),
+        tenant.next_request(),
+    ))
 }
 
 async fn login_outcome(

@@ -10,6 +10,7 @@ use crate::graph::call::Call;
 use crate::graph::failure::Failure;
 use crate::graph::gate::Limits;
 use crate::graph::login::Registration;
+use crate::graph::upload::Sessions;
 use crate::journal::Journal;
 use crate::numbers::{locked, low32, unsigned};
 use crate::store::mailbox::Mailbox;
@@ -25,6 +26,7 @@ pub(crate) struct Tenant {
     pub(crate) faults: Mutex<Faults>,
     pub(crate) journal: Mutex<Journal>,
     pub(crate) registration: Mutex<Registration>,
+    pub(crate) uploads: Mutex<Sessions>,
     pub(crate) key: [u8; 32],
     pub(crate) tenant_id: String,
     pub(crate) folders_per_mailbox: u32,
@@ -83,6 +85,7 @@ impl Tenant {
             faults: Mutex::default(),
             journal: Mutex::default(),
             registration: Mutex::new(start.registration),
+            uploads: Mutex::default(),
             key,
             tenant_id: start.tenant_id,
             folders_per_mailbox: start.folders_per_mailbox,

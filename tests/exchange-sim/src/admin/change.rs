@@ -1,17 +1,20 @@
 //! Changes behind the service's back.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Admin;
+use crate::content::blob::Blob;
+use crate::content::real;
 use crate::numbers::locked;
 use crate::store::ids;
 use crate::store::mailbox::{Anomalies, Mailbox, bits};
-use crate::store::overlay::Overlay;
-use crate::store::users::{Account, MailboxState};
+use crate::store::overlay::{Origin, Overlay, RawMail};
+use crate::store::users::{Account, AccountKind, MailboxState};
 
-/// What was asked for does not exist.
+/// What was asked for does not exist or cannot be done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FolderPathError {
+pub enum AdminError {
     /// No such mailbox.
     #[error("there is no mailbox '{0}'")]
     NoMailbox(String),
@@ -29,13 +32,13 @@ pub enum FolderPathError {
 /// An item by its immutable id.
 pub type ItemRef = String;
 
-type Done<T> = Result<T, FolderPathError>;
+type Done<T> = Result<T, AdminError>;
 
 impl Admin {
     pub(super) fn account(&self, mailbox: &str) -> Done<Arc<Account>> {
         self.tenant
             .account(mailbox)
-            .ok_or_else(|| FolderPathError::NoMailbox(mailbox.to_owned()))
+            .ok_or_else(|| AdminError::NoMailbox(mailbox.to_owned()))
     }
 
     /// Runs `work` on a mailbox.
@@ -48,7 +51,7 @@ impl Admin {
         let data = account
             .mailbox
             .as_ref()
-            .ok_or_else(|| FolderPathError::NoMailbox(mailbox.to_owned()))?;
+            .ok_or_else(|| AdminError::NoMailbox(mailbox.to_owned()))?;
         let mut data = locked(data);
         work(&mut data)
     }
@@ -57,13 +60,13 @@ impl Admin {
         ids::parse(mailbox.key, id)
             .map(|(item, _)| item)
             .filter(|item| mailbox.slot(*item).is_some())
-            .ok_or_else(|| FolderPathError::NoItem(id.to_owned()))
+            .ok_or_else(|| AdminError::NoItem(id.to_owned()))
     }
 
     pub(super) fn folder(mailbox: &Mailbox, folder: &str) -> Done<u32> {
         mailbox
             .find_folder(folder)
-            .ok_or_else(|| FolderPathError::NoFolder(folder.to_owned()))
+            .ok_or_else(|| AdminError::NoFolder(folder.to_owned()))
     }
 
     /// Moves the clock forward.
@@ -77,14 +80,52 @@ impl Admin {
     /// When there is no such mailbox or folder.
     pub fn add_mail(&self, mailbox: &str, folder: &str) -> Done<ItemRef> {
         let now = self.tenant.clock.unix_seconds();
+        let overlay = Overlay {
+            received: Some(now),
+            created: Some(now),
+            ..Overlay::default()
+        };
+        self.add(mailbox, folder, overlay)
+    }
+
+    /// Adds a mail with exactly these bytes to a folder (id or well-known name) and returns its id.
+    ///
+    /// # Errors
+    /// When there is no such mailbox or folder.
+    pub fn add_raw_mail(&self, mailbox: &str, folder: &str, bytes: &[u8]) -> Done<ItemRef> {
+        let now = self.tenant.clock.unix_seconds();
+        let meta = real::parse_meta(bytes, now);
+        let raw = RawMail {
+            bytes: Blob::from(bytes.to_vec()),
+            meta,
+        };
+        let overlay = Overlay {
+            origin: Origin::Raw(Arc::new(raw)),
+            created: Some(now),
+            ..Overlay::default()
+        };
+        self.add(mailbox, folder, overlay)
+    }
+
+    /// Adds a mail with an attachment of this many bytes, which exist only while they are read.
+    ///
+    /// # Errors
+    /// When there is no such mailbox or folder.
+    pub fn add_giant_mail(&self, mailbox: &str, folder: &str, bytes: u64) -> Done<ItemRef> {
+        let now = self.tenant.clock.unix_seconds();
+        let overlay = Overlay {
+            received: Some(now),
+            created: Some(now),
+            giant: Some(bytes),
+            ..Overlay::default()
+        };
+        self.add(mailbox, folder, overlay)
+    }
+
+    fn add(&self, mailbox: &str, folder: &str, overlay: Overlay) -> Done<ItemRef> {
         let elapsed = self.tenant.elapsed();
         self.with(mailbox, |data| {
             let folder = Self::folder(data, folder)?;
-            let overlay = Overlay {
-                received: Some(now),
-                created: Some(now),
-                ..Overlay::default()
-            };
             let item = data.add(folder, 0, overlay, elapsed);
             Ok(ids::immutable(data.key, item))
         })
@@ -95,7 +136,12 @@ impl Admin {
     /// # Errors
     /// When there is no such item.
     pub fn edit_body(&self, mailbox: &str, item: &str) -> Done<()> {
-        self.change(mailbox, item, |slot, _| slot.version += 1)
+        let elapsed = self.tenant.elapsed();
+        self.with(mailbox, |data| {
+            let item = Self::item(data, item)?;
+            edit(data, item, elapsed);
+            Ok(())
+        })
     }
 
     /// Marks an item read or unread.
@@ -184,12 +230,12 @@ impl Admin {
     pub fn create_folder(&self, mailbox: &str, parent: &str, name: &str) -> Done<String> {
         self.with(mailbox, |data| {
             let parent = Self::folder(data, parent)?;
-            let number = data.create_folder(parent, name, false).ok_or_else(|| {
-                FolderPathError::Refused("a folder of that name exists".to_owned())
-            })?;
+            let number = data
+                .create_folder(parent, name, false)
+                .ok_or_else(|| AdminError::Refused("a folder of that name exists".to_owned()))?;
             data.folder(number)
                 .map(|folder| folder.id.clone())
-                .ok_or_else(|| FolderPathError::NoFolder(name.to_owned()))
+                .ok_or_else(|| AdminError::NoFolder(name.to_owned()))
         })
     }
 
@@ -203,7 +249,7 @@ impl Admin {
             if data.change_folder(folder, name, None) {
                 Ok(())
             } else {
-                Err(FolderPathError::Refused("roots stay".to_owned()))
+                Err(AdminError::Refused("roots stay".to_owned()))
             }
         })
     }
@@ -223,9 +269,7 @@ impl Admin {
             if data.change_folder(number, &name, Some(parent)) {
                 Ok(())
             } else {
-                Err(FolderPathError::Refused(
-                    "it would contain itself".to_owned(),
-                ))
+                Err(AdminError::Refused("it would contain itself".to_owned()))
             }
         })
     }
@@ -241,6 +285,56 @@ impl Admin {
             data.delete_folder(number, elapsed);
             Ok(())
         })
+    }
+
+    /// Deletes an item as a user does with Shift+Delete: it goes to the hidden recoverable items.
+    ///
+    /// # Errors
+    /// When there is no such item.
+    pub fn soft_delete_mail(&self, mailbox: &str, item: &str) -> Done<()> {
+        self.move_mail(mailbox, item, "recoverableitemsdeletions")
+    }
+
+    /// Adds an account with a mailbox of `items` generated messages and returns its id.
+    pub fn new_mailbox(&self, items: u32) -> String {
+        let mut accounts = match self.tenant.accounts.write() {
+            Ok(accounts) => accounts,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        let number = crate::numbers::narrow(accounts.len());
+        let world = &self.tenant.world;
+        let mailbox = Mailbox::new(world, number, items, self.tenant.folders_per_mailbox);
+        let account = Account::new(world.seed, number, AccountKind::User, Some(mailbox));
+        let id = account.id.clone();
+        accounts.push(account);
+        id
+    }
+
+    /// Removes an account with its mailbox.
+    ///
+    /// # Errors
+    /// When there is no such mailbox.
+    pub fn remove_mailbox(&self, mailbox: &str) -> Done<()> {
+        self.account(mailbox)?
+            .is_removed
+            .store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Lets a mailbox refuse new items with 507 `ErrorQuotaExceeded`, or accept them again.
+    ///
+    /// # Errors
+    /// When there is no such mailbox.
+    pub fn set_full(&self, mailbox: &str, is_full: bool) -> Done<()> {
+        self.with(mailbox, |data| {
+            data.is_full = is_full;
+            Ok(())
+        })
+    }
+
+    /// Changes the limits of all mailboxes.
+    pub fn set_limits(&self, limits: crate::Limits) {
+        *locked(&self.tenant.limits) = limits;
     }
 
     /// Makes a mailbox usable or not.
@@ -262,4 +356,28 @@ impl Admin {
             Ok(())
         })
     }
+}
+
+/// Changes the body of an item, whatever it was made from.
+pub(super) fn edit(mailbox: &mut Mailbox, item: u32, elapsed: u32) {
+    mailbox.touch(item, elapsed, |slot, overlay| {
+        slot.version += 1;
+        let note = format!("Edited, version {}", slot.version);
+        overlay.origin = match &overlay.origin {
+            Origin::Generated => Origin::Generated,
+            Origin::Raw(raw) => {
+                let mut bytes = raw.bytes.whole().to_vec();
+                bytes.extend_from_slice(format!("\r\n{note}\r\n").as_bytes());
+                Origin::Raw(Arc::new(RawMail {
+                    bytes: Blob::from(bytes),
+                    meta: raw.meta.clone(),
+                }))
+            }
+            Origin::Written(written) => {
+                let mut written = written.as_ref().clone();
+                written.body.text.push_str(&note);
+                Origin::Written(Arc::new(written))
+            }
+        };
+    });
 }

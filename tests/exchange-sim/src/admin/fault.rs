@@ -1,7 +1,7 @@
 //! Faults on request.
 
 use super::Admin;
-use super::change::FolderPathError;
+use super::change::AdminError;
 use crate::faults::{Fault, TokenLoss};
 use crate::numbers::locked;
 
@@ -33,7 +33,7 @@ impl Admin {
         mailbox: &str,
         folder: Option<&str>,
         answer: TokenLoss,
-    ) -> Result<(), FolderPathError> {
+    ) -> Result<(), AdminError> {
         locked(&self.tenant.faults).token_loss = answer;
         self.with(mailbox, |data| {
             match folder {
@@ -57,7 +57,7 @@ impl Admin {
     ///
     /// # Errors
     /// When there is no such item.
-    pub fn corrupt_item(&self, mailbox: &str, item: &str) -> Result<(), FolderPathError> {
+    pub fn corrupt_item(&self, mailbox: &str, item: &str) -> Result<(), AdminError> {
         let key = self.item_key(mailbox, item)?;
         locked(&self.tenant.faults).corrupt.insert(key);
         Ok(())
@@ -67,7 +67,7 @@ impl Admin {
     ///
     /// # Errors
     /// When there is no such item.
-    pub fn break_mime(&self, mailbox: &str, item: &str) -> Result<(), FolderPathError> {
+    pub fn break_mime(&self, mailbox: &str, item: &str) -> Result<(), AdminError> {
         let key = self.item_key(mailbox, item)?;
         locked(&self.tenant.faults).no_mime.insert(key);
         Ok(())
@@ -82,7 +82,7 @@ impl Admin {
         mailbox: &str,
         item: &str,
         times: u32,
-    ) -> Result<(), FolderPathError> {
+    ) -> Result<(), AdminError> {
         let key = self.item_key(mailbox, item)?;
         locked(&self.tenant.faults).transient.insert(key, times);
         Ok(())
@@ -92,7 +92,7 @@ impl Admin {
     ///
     /// # Errors
     /// When there is no such item.
-    pub fn heal_item(&self, mailbox: &str, item: &str) -> Result<(), FolderPathError> {
+    pub fn heal_item(&self, mailbox: &str, item: &str) -> Result<(), AdminError> {
         let key = self.item_key(mailbox, item)?;
         let mut faults = locked(&self.tenant.faults);
         faults.corrupt.remove(&key);
@@ -101,7 +101,7 @@ impl Admin {
         Ok(())
     }
 
-    fn item_key(&self, mailbox: &str, item: &str) -> Result<(u32, u32), FolderPathError> {
+    fn item_key(&self, mailbox: &str, item: &str) -> Result<(u32, u32), AdminError> {
         let number = self.account(mailbox)?.number;
         self.with(mailbox, |data| Ok((number, Self::item(data, item)?)))
     }

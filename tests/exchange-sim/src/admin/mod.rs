@@ -1,13 +1,15 @@
 //! Control over a tenant: changes, faults, and the truth about what it holds.
 
 mod change;
+mod evolve;
 mod fault;
 pub(crate) mod http;
 mod truth;
 
 use std::sync::Arc;
 
-pub use change::{FolderPathError, ItemRef};
+pub use change::{AdminError, ItemRef};
+pub use evolve::Evolved;
 pub use truth::{FolderTruth, ItemTruth, MailboxTruth, TruthAttachment};
 
 use crate::tenant::Tenant;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Admin;
-use super::change::FolderPathError;
+use super::change::AdminError;
 use crate::clock::stamp;
 use crate::content::segment::{Chunks, collect};
 use crate::graph::folders::is_visible;
@@ -134,7 +134,7 @@ impl Admin {
     ///
     /// # Errors
     /// When there is no such mailbox.
-    pub fn folders(&self, mailbox: &str) -> Result<Vec<FolderTruth>, FolderPathError> {
+    pub fn folders(&self, mailbox: &str) -> Result<Vec<FolderTruth>, AdminError> {
         self.with(mailbox, |data| {
             Ok((0_u32..)
                 .zip(&data.folders)
@@ -163,7 +163,7 @@ impl Admin {
         &self,
         mailbox: &str,
         mut visit: impl FnMut(ItemTruth),
-    ) -> Result<(), FolderPathError> {
+    ) -> Result<(), AdminError> {
         let count = self.with(mailbox, |data| Ok(crate::numbers::narrow(data.slots.len())))?;
         for number in 0..count {
             let item = self.with(mailbox, |data| {
@@ -182,7 +182,7 @@ impl Admin {
     ///
     /// # Errors
     /// When there is no such mailbox.
-    pub fn items(&self, mailbox: &str) -> Result<Vec<ItemTruth>, FolderPathError> {
+    pub fn items(&self, mailbox: &str) -> Result<Vec<ItemTruth>, AdminError> {
         let mut all = Vec::new();
         self.for_each_item(mailbox, |item| all.push(item))?;
         Ok(all)
@@ -209,11 +209,11 @@ impl Admin {
         }
     }
 
-    fn view(&self, mailbox: &str, item: &str) -> Result<View, FolderPathError> {
+    fn view(&self, mailbox: &str, item: &str) -> Result<View, AdminError> {
         self.with(mailbox, |data| {
             let number = Self::item(data, item)?;
             data.view(&self.tenant.world, number)
-                .ok_or_else(|| FolderPathError::NoItem(item.to_owned()))
+                .ok_or_else(|| AdminError::NoItem(item.to_owned()))
         })
     }
 
@@ -221,7 +221,7 @@ impl Admin {
     ///
     /// # Errors
     /// When there is no such item.
-    pub fn raw(&self, mailbox: &str, item: &str) -> Result<Vec<u8>, FolderPathError> {
+    pub fn raw(&self, mailbox: &str, item: &str) -> Result<Vec<u8>, AdminError> {
         let view = self.view(mailbox, item)?;
         Ok(collect(view.mime(&self.tenant.world, 0)))
     }
@@ -230,7 +230,7 @@ impl Admin {
     ///
     /// # Errors
     /// When there is no such item.
-    pub fn raw_hash(&self, mailbox: &str, item: &str) -> Result<String, FolderPathError> {
+    pub fn raw_hash(&self, mailbox: &str, item: &str) -> Result<String, AdminError> {
         let view = self.view(mailbox, item)?;
         let mut hasher = blake3::Hasher::new();
         for chunk in Chunks::new(view.mime(&self.tenant.world, 0)) {
@@ -247,7 +247,7 @@ impl Admin {
         &self,
         mailbox: &str,
         item: &str,
-    ) -> Result<Vec<TruthAttachment>, FolderPathError> {
+    ) -> Result<Vec<TruthAttachment>, AdminError> {
         let view = self.view(mailbox, item)?;
         Ok(view
             .attachments(&self.tenant.world)
@@ -299,7 +299,7 @@ impl Admin {
     ///
     /// # Errors
     /// When there is no such mailbox.
-    pub fn highest_concurrency(&self, mailbox: &str) -> Result<u32, FolderPathError> {
+    pub fn highest_concurrency(&self, mailbox: &str) -> Result<u32, AdminError> {
         Ok(self.account(mailbox)?.gate.highest())
     }
 

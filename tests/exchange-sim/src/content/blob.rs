@@ -90,21 +90,6 @@ impl Blob {
     pub(crate) fn whole(&self) -> Bytes {
         self.read(0, index(self.len()))
     }
-
-    /// BLAKE3 of the bytes, as hexadecimal text.
-    pub(crate) fn hash(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        let mut offset = 0;
-        while offset < self.len() {
-            let chunk = self.read(offset, 1 << 18);
-            if chunk.is_empty() {
-                break;
-            }
-            hasher.update(&chunk);
-            offset += wide(chunk.len());
-        }
-        hasher.finalize().to_hex().to_string()
-    }
 }
 
 impl From<Vec<u8>> for Blob {

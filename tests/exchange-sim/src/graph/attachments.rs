@@ -4,9 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::failure::Failure;
+use super::json::field;
 use super::odata;
 use super::reply::Reply;
 use crate::clock::stamp;
+use crate::content::blob::Blob;
 use crate::content::mail::{Attachment, AttachmentKind};
 use crate::content::plan::World;
 use crate::numbers::mix;
@@ -133,4 +135,51 @@ fn find(view: &View, world: &World, id: &str) -> Result<(u32, Attachment), Failu
         .into_iter()
         .find(|(number, _)| attachment_id(view, *number) == id)
         .ok_or_else(Failure::not_found)
+}
+
+/// A file attachment that a caller writes.
+pub(crate) fn attachment_from_json(value: &Value) -> Result<Attachment, Failure> {
+    let known = [
+        "@odata.type",
+        "name",
+        "contentType",
+        "contentBytes",
+        "isInline",
+        "contentId",
+        "contentLocation",
+    ];
+    let map = value
+        .as_object()
+        .ok_or_else(|| Failure::bad("An attachment must be an object."))?;
+    if let Some(name) = map.keys().find(|key| !known.contains(&key.as_str())) {
+        return Err(Failure::bad(format!(
+            "The property '{name}' cannot be set on an attachment."
+        )));
+    }
+    if field(value, "@odata.type") != "#microsoft.graph.fileAttachment" {
+        return Err(Failure::bad(
+            "@odata.type must be #microsoft.graph.fileAttachment here.",
+        ));
+    }
+    let name = field(value, "name")
+        .as_str()
+        .filter(|name| !name.is_empty())
+        .ok_or_else(|| Failure::new(400, "ErrorRequiredPropertyMissing", "name is missing."))?;
+    let text = field(value, "contentBytes").as_str().ok_or_else(|| {
+        Failure::new(
+            400,
+            "ErrorRequiredPropertyMissing",
+            "contentBytes is missing.",
+        )
+    })?;
+    let bytes = base64_simd::STANDARD
+        .decode_to_vec(text.as_bytes())
+        .map_err(|_| Failure::bad("contentBytes is not base64."))?;
+    let media_type = field(value, "contentType")
+        .as_str()
+        .unwrap_or("application/octet-stream");
+    let mut attachment = Attachment::file(name, media_type, Blob::from(bytes));
+    attachment.is_inline = field(value, "isInline").as_bool() == Some(true);
+    attachment.content_id = field(value, "contentId").as_str().map(str::to_owned);
+    Ok(attachment)
 }

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::gate::{Pass, Refusal, enter};
 use super::reply::Reply;
 use super::route::{Op, Route, route};
-use super::{attachments, batch, delta, folders, login, messages, users};
+use super::{attachments, batch, delta, folders, login, messages, upload, users, write};
 use crate::faults::FaultKind;
 use crate::journal::LoggedRequest;
 use crate::numbers::{locked, wide};
@@ -145,7 +145,7 @@ async fn attempt(
     })
 }
 
-fn pass(tenant: &Tenant, call: &Call, account: &Arc<Account>) -> Result<Pass, Failure> {
+pub(crate) fn pass(tenant: &Tenant, call: &Call, account: &Arc<Account>) -> Result<Pass, Failure> {
     let limits = *locked(&tenant.limits);
     let upload = match call.method.as_str() {
         "GET" | "DELETE" => 0,
@@ -219,7 +219,7 @@ fn in_account(
     tenant: &Tenant,
     call: &Call,
     route: &Route,
-    account: &Account,
+    account: &Arc<Account>,
 ) -> Result<Reply, Failure> {
     if route.op == Op::GetUser {
         return users::get(call, account);
@@ -253,6 +253,8 @@ fn in_account(
     match route.op {
         Op::Settings => return users::settings(call, account),
         Op::UserPurpose => return users::purpose(call, account),
+        Op::Send => return Ok(write::send(tenant, call, account, &route.template)),
+        Op::CreateEvent => return write::create_event(tenant, call, account, &route.template),
         _ => {}
     }
     let mut mailbox = locked(mailbox);
@@ -263,7 +265,7 @@ fn in_mailbox(
     tenant: &Tenant,
     call: &Call,
     route: &Route,
-    account: &Account,
+    account: &Arc<Account>,
     mailbox: &mut Mailbox,
 ) -> Result<Reply, Failure> {
     let number = account.number;
@@ -302,7 +304,6 @@ fn in_mailbox(
         Op::MessageDelta => delta::messages(tenant, call, mailbox, names, folder.unwrap_or(ROOT)),
         Op::GetMessage => messages::get(tenant, call, mailbox, number, message),
         Op::MessageMime => messages::mime(tenant, call, mailbox, number, message),
-        Op::MimeInFolder => Err(Failure::method()),
         Op::ListAttachments => {
             let view = messages::view(tenant, mailbox, message)?;
             attachments::list(call, &view, &tenant.world)
@@ -315,6 +316,19 @@ fn in_mailbox(
             let view = messages::view(tenant, mailbox, message)?;
             attachments::value(call, &view, &tenant.world, attachment)
         }
-        _ => Err(Failure::method()),
+        Op::CreateMessage => write::create(tenant, call, mailbox, folder),
+        Op::UpdateMessage => write::update(tenant, call, mailbox, message),
+        Op::DeleteMessage => write::delete(tenant, call, mailbox, message),
+        Op::MoveMessage => write::move_message(tenant, call, mailbox, message),
+        Op::AddAttachment => write::add_attachment(tenant, call, mailbox, message),
+        Op::CreateUpload => upload::create(tenant, call, account, mailbox, message),
+        Op::Translate => write::translate(call, mailbox),
+        Op::ListUsers
+        | Op::GetUser
+        | Op::Settings
+        | Op::UserPurpose
+        | Op::Send
+        | Op::CreateEvent
+        | Op::MimeInFolder => Err(Failure::method()),
     }
 }

@@ -7,7 +7,8 @@ use crate::numbers::{locked, unsigned, wide};
 use crate::store::users::Account;
 
 /// The limits of the service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Limits {
     /// Calls at once per mailbox.
     pub concurrent: u32,

@@ -53,14 +53,15 @@ pub(crate) struct Mailbox {
     pub(crate) sequence: u64,
     /// Rises when all delta tokens are made useless.
     pub(crate) token_epoch: u32,
-    /// Folders that were deleted: number of the change.
+    /// Faults of its change feeds.
     pub(crate) anomalies: Anomalies,
     /// Refuse new items: the mailbox is full.
     pub(crate) is_full: bool,
 }
 
 /// Known faults of the service's change feeds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Anomalies {
     /// An item that returns to a folder is shown as removed and not as present again.
     pub hide_returns: bool,

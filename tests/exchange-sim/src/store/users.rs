@@ -40,7 +40,8 @@ impl AccountKind {
 }
 
 /// Why a mailbox cannot be used now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum MailboxState {
     /// It can.

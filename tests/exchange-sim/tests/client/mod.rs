@@ -10,29 +10,29 @@ use exchange_sim::SimTenant;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Value,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         self.body["error"]["code"].as_str().unwrap_or_default()
     }
 }
 
 #[derive(Clone)]
-pub struct Client {
-    pub http: reqwest::Client,
-    pub base: String,
-    pub token: String,
-    pub page_size: usize,
+pub(crate) struct Client {
+    pub(crate) http: reqwest::Client,
+    pub(crate) base: String,
+    pub(crate) token: String,
+    pub(crate) page_size: usize,
 }
 
 impl Client {
-    pub async fn login(sim: &SimTenant) -> Self {
+    pub(crate) async fn login(sim: &SimTenant) -> Self {
         let http = reqwest::Client::new();
         let answer: Value = http
             .post(format!(
@@ -60,7 +60,7 @@ impl Client {
         }
     }
 
-    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let url = if path.starts_with("http") {
             path.to_owned()
         } else {
@@ -72,7 +72,7 @@ impl Client {
             .header("Prefer", "IdType=\"ImmutableId\"")
     }
 
-    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -85,7 +85,7 @@ impl Client {
         }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(
             self.request("GET", path)
                 .header("Prefer", format!("odata.maxpagesize={}", self.page_size)),
@@ -93,22 +93,22 @@ impl Client {
         .await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         self.send(self.request("POST", path).json(&body)).await
     }
 
-    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
         self.send(self.request("PATCH", path).json(&body)).await
     }
 
-    pub async fn raw(&self, path: &str) -> Vec<u8> {
+    pub(crate) async fn raw(&self, path: &str) -> Vec<u8> {
         let response = self.request("GET", path).send().await.unwrap();
         assert_eq!(response.status().as_u16(), 200, "{path}");
         response.bytes().await.unwrap().to_vec()
     }
 
     /// Follows links to the end of the round; values and the deltaLink.
-    pub async fn round(&self, start: &str) -> (Vec<Value>, String) {
+    pub(crate) async fn round(&self, start: &str) -> (Vec<Value>, String) {
         let mut link = start.to_owned();
         let mut all = Vec::new();
         loop {
@@ -129,13 +129,13 @@ impl Client {
         }
     }
 
-    pub async fn folder_delta(&self, user: &str) -> Vec<Value> {
+    pub(crate) async fn folder_delta(&self, user: &str) -> Vec<Value> {
         self.round(&format!("/users/{user}/mailFolders/delta"))
             .await
             .0
     }
 
-    pub async fn first_round(
+    pub(crate) async fn first_round(
         &self,
         user: &str,
         folder: &str,
