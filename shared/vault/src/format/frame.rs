@@ -28,6 +28,12 @@ pub enum FrameKind {
     CheckpointRoot,
     /// A copy of the dictionary that frames of this object use.
     Dictionary,
+    /// A sorted block of pack-table lines.
+    PackBlock,
+    /// A sorted block of snapshots.
+    SnapshotBlock,
+    /// What only writers need of a checkpoint: cursors and pending removals.
+    WriterState,
     /// A kind that this version does not know.
     Unknown(u8),
 }
@@ -44,6 +50,9 @@ impl FrameKind {
             Self::PartBlock => 6,
             Self::CheckpointRoot => 7,
             Self::Dictionary => 8,
+            Self::PackBlock => 9,
+            Self::SnapshotBlock => 10,
+            Self::WriterState => 11,
             Self::Unknown(tag) => tag,
         }
     }
@@ -59,6 +68,9 @@ impl FrameKind {
             6 => Self::PartBlock,
             7 => Self::CheckpointRoot,
             8 => Self::Dictionary,
+            9 => Self::PackBlock,
+            10 => Self::SnapshotBlock,
+            11 => Self::WriterState,
             other => Self::Unknown(other),
         }
     }
