@@ -1,0 +1,103 @@
+//! Log segments: written by a commit, read by the fold.
+
+use bytes::Bytes;
+
+use crate::core::MailboxCore;
+use crate::error::VaultError;
+use crate::format::frame::{FrameInfo, FrameKind};
+use crate::format::header::{ObjectHeader, ObjectKind};
+use crate::index::fold::{Commit, Index, names_after};
+use crate::index::record::CommitRecord;
+use crate::index::rows::batch;
+use crate::index::state::State;
+use crate::names;
+use crate::object::{ObjectReader, SUFFIX_BYTES};
+
+/// A segment that was read but not applied.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    /// The object's name.
+    pub object: String,
+    /// What it says.
+    pub record: CommitRecord,
+    /// Its row frames, decrypted.
+    row_frames: Vec<Bytes>,
+    header: ObjectHeader,
+    size_bytes: u64,
+}
+
+impl Segment {
+    /// Reads a segment: one request, two when it has very many rows.
+    pub(crate) async fn read(core: &MailboxCore, sequence: u64) -> Result<Self, VaultError> {
+        let key = names::log(&core.id, sequence)?;
+        let store = &*core.ctx.store;
+        let keys = core.keys.objects();
+        let kind = ObjectKind::Segment;
+        let mut reader = ObjectReader::open(store, keys, kind, &key, SUFFIX_BYTES).await?;
+        let start = index_frames(&reader)
+            .map(|frame| u64::from(frame.place.offset))
+            .min()
+            .unwrap_or(0);
+        let wanted = reader.size_bytes().saturating_sub(start);
+        if wanted > SUFFIX_BYTES {
+            reader = ObjectReader::open(store, keys, kind, &key, wanted).await?;
+        }
+        let record = reader
+            .last(FrameKind::Record)
+            .copied()
+            .ok_or_else(|| VaultError::corrupt(key.as_str(), "it has no commit record"))?;
+        let record = CommitRecord::decode(&reader.frame(store, &record).await?)
+            .map_err(|error| VaultError::corrupt(key.as_str(), error.0))?;
+        if record.sequence != sequence {
+            return Err(VaultError::corrupt(
+                key.as_str(),
+                "its record has another sequence number",
+            ));
+        }
+        let mut row_frames = vec![];
+        for frame in reader.frames() {
+            if frame.kind == FrameKind::RowBlock {
+                row_frames.push(reader.frame(store, frame).await?);
+            }
+        }
+        Ok(Self {
+            object: key.to_string(),
+            record,
+            row_frames,
+            header: *reader.header(),
+            size_bytes: reader.size_bytes(),
+        })
+    }
+
+    /// Decodes the rows, as the commit that follows `state`.
+    pub(crate) fn decode(self, state: &State) -> Result<Commit, VaultError> {
+        let names = names_after(state, &self.object, &self.record)?;
+        let mut rows = vec![];
+        for frame in &self.row_frames {
+            let entries = batch::decode(frame, &|number| names.get(&number).cloned())
+                .map_err(|error| VaultError::corrupt(&self.object, error.0))?;
+            rows.extend(entries);
+        }
+        Ok(Commit {
+            record: self.record,
+            rows,
+            header: self.header,
+            size_bytes: self.size_bytes,
+        })
+    }
+
+    /// Decodes the rows and applies the commit.
+    pub(crate) fn apply_to(self, index: &mut Index) -> Result<(), VaultError> {
+        index.check_follows(&self.object, &self.record)?;
+        let object = self.object.clone();
+        let commit = self.decode(&index.state)?;
+        index.apply(&object, commit)
+    }
+}
+
+fn index_frames(reader: &ObjectReader) -> impl Iterator<Item = &FrameInfo> {
+    reader
+        .frames()
+        .iter()
+        .filter(|frame| matches!(frame.kind, FrameKind::RowBlock | FrameKind::Record))
+}
