@@ -1,0 +1,157 @@
+//! Opening: the newest checkpoint that can be read, and the commits behind it.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+
+use crate::core::MailboxCore;
+use crate::error::VaultError;
+use crate::format::frame::FrameKind;
+use crate::format::header::ObjectKind;
+use crate::index::block::BlockReader;
+use crate::index::fold::Index;
+use crate::index::listing::{self, Listing};
+use crate::index::names::is_checkpoint_error;
+use crate::index::root::{decode_root, decode_writer_state};
+use crate::index::segment::Segment;
+use crate::names;
+use crate::object::{ObjectReader, SUFFIX_BYTES};
+
+/// Segments that are fetched at once.
+const CONCURRENT_SEGMENTS: usize = 8;
+
+/// What the caller will do with the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Only read: cursors are not needed.
+    Read,
+    /// Write.
+    Write,
+}
+
+/// An open index.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// The index.
+    pub index: Index,
+    /// Reads its blocks.
+    pub blocks: Arc<BlockReader>,
+    /// Checkpoints that were left out.
+    pub skipped: Vec<u64>,
+}
+
+/// Opens the index of a mailbox, without the checkpoints in `skip`. Damaged checkpoints are skipped: they
+/// hold nothing that the log does not hold. Commits behind `up_to` are left out.
+pub(crate) async fn open(
+    core: &MailboxCore,
+    purpose: Purpose,
+    skip: &[u64],
+    up_to: u64,
+) -> Result<Opened, VaultError> {
+    let mut skip = skip.to_vec();
+    let mut listing = listing::list(core, &skip).await?;
+    loop {
+        let newest = listing.newest(&skip, up_to);
+        if newest < listing.log_from {
+            // What was listed begins behind an older checkpoint.
+            listing.log = listing::list_log(core, newest.saturating_sub(1)).await?;
+            listing.log_from = newest;
+        }
+        let (index, root) = if newest == 0 {
+            (Index::default(), None)
+        } else {
+            match read_root(core, purpose, newest).await {
+                Ok((index, root)) => (index, Some((newest, root))),
+                Err(error) if is_checkpoint_error(&core.id, &error) => {
+                    tracing::warn!(mailbox = %core.id, checkpoint = newest, %error, "skipping a checkpoint");
+                    skip.push(newest);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let mut index = index;
+        listing.log.retain(|sequence| *sequence <= up_to);
+        read_tail(core, &mut index, &listing).await?;
+        return Ok(Opened {
+            index,
+            blocks: Arc::new(BlockReader::new(core.clone(), root)),
+            skipped: skip,
+        });
+    }
+}
+
+async fn read_root(
+    core: &MailboxCore,
+    purpose: Purpose,
+    sequence: u64,
+) -> Result<(Index, ObjectReader), VaultError> {
+    let key = names::checkpoint(&core.id, sequence)?;
+    let store = &*core.ctx.store;
+    let keys = core.keys.objects();
+    let reader =
+        ObjectReader::open(store, keys, ObjectKind::Checkpoint, &key, SUFFIX_BYTES).await?;
+    let bad = |what: &str| VaultError::corrupt(key.as_str(), what);
+    let frame = |kind| reader.last(kind).copied();
+    let root = frame(FrameKind::CheckpointRoot).ok_or_else(|| bad("it has no root"))?;
+    let bytes = reader.frame(store, &root).await?;
+    let mut index =
+        decode_root(&bytes, reader.header(), reader.size_bytes()).map_err(|error| bad(error.0))?;
+    if index.state.sequence != sequence {
+        return Err(bad("its root has another sequence number"));
+    }
+    if purpose == Purpose::Write {
+        let state = frame(FrameKind::WriterState).ok_or_else(|| bad("it has no cursors"))?;
+        let bytes = reader.frame(store, &state).await?;
+        decode_writer_state(&bytes, &mut index.state).map_err(|error| bad(error.0))?;
+    }
+    Ok((index, reader))
+}
+
+/// Applies the listed commits that follow the index. A commit that is missing in between is an error
+/// that names it: nothing behind it may be shown as if it were whole.
+async fn read_tail(
+    core: &MailboxCore,
+    index: &mut Index,
+    listing: &Listing,
+) -> Result<(), VaultError> {
+    let log: Vec<u64> = listing
+        .log
+        .iter()
+        .copied()
+        .filter(|sequence| *sequence > index.state.sequence)
+        .collect();
+    apply_commits(core, index, &log).await
+}
+
+/// Applies commits, which must follow the index without a hole.
+pub(crate) async fn apply_commits(
+    core: &MailboxCore,
+    index: &mut Index,
+    log: &[u64],
+) -> Result<(), VaultError> {
+    for (expected, found) in (index.state.sequence.saturating_add(1)..).zip(log) {
+        if *found != expected {
+            return Err(hole(core, expected)?);
+        }
+    }
+    let mut segments = stream::iter(log.to_vec())
+        .map(|sequence| {
+            let core = core.clone();
+            async move { Segment::read(&core, sequence).await }
+        })
+        .buffered(CONCURRENT_SEGMENTS);
+    while let Some(segment) = segments.next().await {
+        segment?.apply_to(index)?;
+        index.compact_memory()?;
+    }
+    Ok(())
+}
+
+/// The error for a commit that is gone although later ones exist.
+pub(crate) fn hole(core: &MailboxCore, sequence: u64) -> Result<VaultError, VaultError> {
+    Ok(VaultError::missing(
+        names::log(&core.id, sequence)?.as_str(),
+        "a commit of this mailbox is gone, later ones exist; restore it from a replica or an older version of the bucket",
+    ))
+}
