@@ -26,6 +26,7 @@ mod crypto;
 mod dictionary;
 mod documents;
 mod fetch;
+pub mod index;
 mod keys;
 mod mailbox;
 mod mailboxes;
@@ -48,6 +49,11 @@ pub use context::VaultContext;
 pub use documents::PutMode;
 pub use error::{StoreContentError, VaultError};
 pub use ids::{ContentId, ItemKey, MailboxId, PackNumber, Ulid};
+pub use index::{
+    ChangeKinds, CommitInfo, Committed, DiffPage, Difference, EndOfRun, IndexCounts, ItemFilter,
+    ItemPage, ItemVersion, Known, MailboxView, MailboxWriter, PageToken, RowContent, Snapshot,
+    StoredFolder,
+};
 pub use mailbox::Mailbox;
 pub use mailboxes::{MailboxDetails, MailboxListing};
 pub use pack_table::{ContentRef, PackEntry, PackId, PartLocation};

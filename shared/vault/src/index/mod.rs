@@ -1,0 +1,51 @@
+//! The upper half of the vault: what is in a mailbox, since when, and where.
+//!
+//! A mailbox is a chain of commits. Each is one object of the log that says what changed; the index is
+//! what all of them, applied in order ([`fold`]), leave behind. Checkpoints keep the fold as sorted
+//! blocks so that nobody reads the whole log; they are a cache. `docs/format-index.md` describes the
+//! bytes, `docs/invariants.md` the order of writes.
+//!
+//! Code map: `rows` and `tables` (entries and their bytes), `table`, `block` and `scan` (sorted tables in
+//! general), `record`, `segment` and `fold` (the log), `root` and `checkpoint`, `open`; then `view`,
+//! `items` and `diff` for readers, `writer`, `staged`, `draft` and `commit` for writers.
+
+mod block;
+mod checkpoint;
+mod commit;
+mod commit_info;
+mod compact_map;
+mod diff;
+mod draft;
+mod filter;
+mod fold;
+mod folders;
+mod items;
+mod known;
+mod listing;
+mod mailbox;
+mod names;
+mod open;
+mod record;
+mod root;
+mod rows;
+mod scan;
+mod segment;
+mod staged;
+mod state;
+mod table;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod version;
+mod view;
+mod wire;
+mod writer;
+
+pub use commit_info::{CommitInfo, Committed, EndOfRun, IndexCounts, Known, Snapshot};
+pub use filter::ItemFilter;
+pub use folders::StoredFolder;
+pub use items::MAX_PAGE;
+pub use staged::RowContent;
+pub use version::{ChangeKinds, DiffPage, Difference, ItemPage, ItemVersion, PageToken};
+pub use view::MailboxView;
+pub use writer::MailboxWriter;

@@ -1,0 +1,121 @@
+//! What a writer was told since its last commit.
+
+use std::collections::BTreeMap;
+
+use mailkeep_model::{Folder, FolderId, Gap, Item, ItemId};
+
+use crate::content_store::{StoredContent, StoredPlace};
+use crate::format::frame::FrameRef;
+use crate::ids::ItemKey;
+use crate::index::rows::text_bytes;
+use crate::pack::StagedPack;
+use crate::pack_table::ContentRef;
+
+/// The content that belongs to a row: stored just now, stored before, or missing (a gap).
+#[derive(Clone, Copy, Debug)]
+pub struct RowContent(pub(crate) Placed);
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Placed {
+    /// There is none.
+    Missing,
+    /// In a pack that a commit names.
+    Indexed(ContentRef),
+    /// In a pack that no commit named when it was stored.
+    Staged {
+        pack: StagedPack,
+        frame: FrameRef,
+        size_bytes: u64,
+        fingerprint: u64,
+    },
+}
+
+impl From<StoredContent> for RowContent {
+    fn from(content: StoredContent) -> Self {
+        Self(match content.place {
+            StoredPlace::Previous(content) => Placed::Indexed(content),
+            StoredPlace::Staged(pack, frame) => Placed::Staged {
+                pack,
+                frame,
+                size_bytes: content.size_bytes,
+                fingerprint: content.fingerprint,
+            },
+        })
+    }
+}
+
+impl From<ContentRef> for RowContent {
+    fn from(content: ContentRef) -> Self {
+        Self(Placed::Indexed(content))
+    }
+}
+
+impl From<Option<ContentRef>> for RowContent {
+    fn from(content: Option<ContentRef>) -> Self {
+        Self(content.map_or(Placed::Missing, Placed::Indexed))
+    }
+}
+
+/// A change of an item.
+#[derive(Clone, Debug)]
+pub(crate) enum ItemChange {
+    /// The item is like this.
+    Put(Box<Item>, Placed),
+    /// The item is gone from this folder.
+    Remove(ItemId),
+}
+
+/// A change with the commit that the writer knew when it was made.
+#[derive(Clone, Debug)]
+pub(crate) struct StagedItem {
+    /// What changed.
+    pub change: ItemChange,
+    /// The newest commit that the writer knew.
+    pub base: u64,
+}
+
+/// Everything staged. Later changes of the same thing replace earlier ones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Staged {
+    /// Items.
+    pub items: BTreeMap<ItemKey, StagedItem>,
+    /// Memory that the items take, roughly.
+    pub item_bytes: u64,
+    /// Folders; `None` removes one.
+    pub folders: BTreeMap<FolderId, Option<Folder>>,
+    /// Cursors; `None` drops one.
+    pub cursors: BTreeMap<FolderId, Option<String>>,
+    /// The tree cursor.
+    pub tree_cursor: Option<Option<String>>,
+    /// Gaps; `None` resolves one.
+    pub gaps: BTreeMap<ItemId, Option<Gap>>,
+    /// Removals to verify; `None` takes one off.
+    pub pending_removals: BTreeMap<ItemId, Option<FolderId>>,
+}
+
+impl Staged {
+    /// Stages an item.
+    pub(crate) fn stage(&mut self, key: ItemKey, item: StagedItem) {
+        let bytes = |item: &StagedItem| {
+            let text = match &item.change {
+                ItemChange::Put(item, _) => size_of::<Item>() + text_bytes(item),
+                ItemChange::Remove(id) => id.0.len(),
+            };
+            u64::try_from(text + size_of::<StagedItem>() + 64).unwrap_or(u64::MAX)
+        };
+        self.item_bytes += bytes(&item);
+        if let Some(replaced) = self.items.insert(key, item) {
+            self.item_bytes = self.item_bytes.saturating_sub(bytes(&replaced));
+        }
+    }
+
+    /// True when there is nothing to commit.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+            && self.folders.is_empty()
+            && self.cursors.is_empty()
+            && self.tree_cursor.is_none()
+            && self.gaps.is_empty()
+            && self.pending_removals.is_empty()
+    }
+}

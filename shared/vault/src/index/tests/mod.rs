@@ -1,0 +1,4 @@
+//! Tests of the whole index over a store in memory.
+
+mod basics;
+pub(crate) mod world;
