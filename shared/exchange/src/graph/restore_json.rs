@@ -59,11 +59,17 @@ pub(crate) fn message(
     put("subject", json!(item.subject));
     let kind = if is_html { "html" } else { "text" };
     put("body", json!({ "contentType": kind, "content": body }));
-    if let Some(from) = sender(&item.from) {
-        put("from", from);
-    }
-    if let Some(sender) = sender(item.sender.as_ref().unwrap_or(&item.from)) {
-        put("sender", sender);
+    for (name, address) in [
+        ("from", &item.from),
+        ("sender", item.sender.as_ref().unwrap_or(&item.from)),
+    ] {
+        if allowed.odd_recipients || is_plausible(address) {
+            if *address != Address::default() {
+                put(name, recipient(address));
+            }
+        } else if name == "from" && *address != Address::default() {
+            losses.push("the sender has no valid address and was left out".into());
+        }
     }
     for (name, list) in [
         ("toRecipients", &item.to),
@@ -203,10 +209,6 @@ fn is_plausible(address: &Address) -> bool {
     is_smtp || lower.starts_with("/o=") || lower.starts_with("ex:/o=")
 }
 
-fn sender(address: &Address) -> Option<Value> {
-    (*address != Address::default()).then(|| recipient(address))
-}
-
 fn recipient(address: &Address) -> Value {
     json!({ "emailAddress": { "name": address.name, "address": address.address } })
 }
@@ -227,7 +229,7 @@ fn recipients(list: &[Address], odd_allowed: bool, losses: &mut Vec<String>) -> 
 }
 
 fn flag(flag: &Flag) -> Value {
-    let time = |time: DateTime<Utc>| json!({ "dateTime": time.format("%Y-%m-%dT%H:%M:%S%.7f").to_string(), "timeZone": "UTC" });
+    let time = |time: DateTime<Utc>| json!({ "dateTime": time.format("%Y-%m-%dT%H:%M:%S").to_string(), "timeZone": "UTC" });
     let mut out = Object::new();
     let mut put = |name: &str, value: Value| {
         out.insert(name.to_owned(), value);
@@ -361,6 +363,22 @@ mod tests {
         let (out, losses) = message(&restored, "", false, "", plain);
         assert!(!out.contains_key("internetMessageHeaders"));
         assert_eq!(losses.len(), 1);
+    }
+
+    #[test]
+    fn flags_keep_their_dates() {
+        let day = DateTime::from_timestamp(1_800_000_000, 0);
+        let mut flag_set = Flag {
+            status: FlagStatus::Flagged,
+            due_at: day,
+            ..Flag::default()
+        };
+        let out = flag(&flag_set);
+        assert_eq!(out["dueDateTime"]["dateTime"], "2027-01-15T08:00:00");
+        assert_eq!(out["startDateTime"], out["dueDateTime"]);
+        flag_set.status = FlagStatus::Complete;
+        flag_set.completed_at = day;
+        assert_eq!(flag(&flag_set)["completedDateTime"]["timeZone"], "UTC");
     }
 
     #[test]

@@ -25,7 +25,8 @@ const COUNT: Operation = Operation::new("count attachments", Asked::Item, "Mail.
 /// Up to here an attachment goes in one call.
 const SMALL: u64 = 3_000_000;
 /// From here on the service surely takes an upload session. What lies between depends on whether
-/// it counts in powers of two.
+/// it counts in powers of two; the last few hundred bytes below it fit neither way, because one
+/// call takes 4 MB of base64 with everything around it. Such an attachment is reported as a loss.
 const LARGE: u64 = 3 * 1024 * 1024;
 /// The service takes no larger one.
 pub(crate) const LARGEST: u64 = 150 * 1024 * 1024;

@@ -14,5 +14,6 @@ mod content;
 mod faults;
 mod listing;
 mod requests;
+mod restore;
 mod setup;
 mod sign_in;
