@@ -24,6 +24,7 @@ mod known;
 mod listing;
 mod mailbox;
 mod names;
+mod newest;
 mod open;
 mod record;
 mod root;
