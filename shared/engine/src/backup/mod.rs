@@ -1,5 +1,25 @@
 //! Backup of mailboxes into the vault.
+//!
+//! A mailbox goes through these steps: open the writer (`session`), ask the source for its tree
+//! and the first page of every folder (`tree`), try the gaps of earlier runs again (`gaps`), follow
+//! each folder page by page (`follow`, `take`), verify what seems to be removed (`removals`), count
+//! and end (`finish`). Cursors are staged only after what they passed is staged, and both become
+//! durable in one commit (`commit`).
 
 pub mod request;
 
+mod commit;
+mod finish;
+mod follow;
+mod gaps;
+mod halt;
+mod process;
+mod removals;
+mod run;
+mod scope;
+mod session;
+mod take;
+mod tree;
+
 pub use request::{BackupRequest, FolderScope, MailboxScope};
+pub use run::backup;

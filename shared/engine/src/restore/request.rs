@@ -1,5 +1,10 @@
 //! What to restore, and where to.
 
+use mailkeep_model::SourceMailboxId;
+use mailkeep_vault::MailboxId;
+
+use crate::Selection;
+
 /// Where restored items go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Placement {
@@ -30,4 +35,40 @@ pub enum ConflictPolicy {
     Copy,
     /// Restore, and when the new one is complete, move the old one to Deleted Items.
     Replace,
+}
+
+/// One restore.
+#[derive(Clone, Debug)]
+pub struct RestoreRequest {
+    /// The mailbox in the vault to restore from.
+    pub mailbox: MailboxId,
+    /// The restore point: `latest`, a run's id, a commit's number or a time
+    /// (see [`browse::open`](crate::browse::open)).
+    pub snapshot: String,
+    /// Which items.
+    pub selection: Selection,
+    /// The mailbox at the target.
+    pub target: SourceMailboxId,
+    /// Where in it.
+    pub placement: Placement,
+    /// What to do about items that are there.
+    pub on_conflict: ConflictPolicy,
+    /// Items created at once.
+    pub concurrent_items: usize,
+}
+
+impl RestoreRequest {
+    /// The whole mailbox as it is now, into a new folder.
+    #[must_use]
+    pub fn new(mailbox: MailboxId, target: SourceMailboxId) -> Self {
+        Self {
+            mailbox,
+            snapshot: "latest".into(),
+            selection: Selection::default(),
+            target,
+            placement: Placement::default(),
+            on_conflict: ConflictPolicy::default(),
+            concurrent_items: 4,
+        }
+    }
 }

@@ -1,0 +1,166 @@
+//! Taking one item: compare, fetch, store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::StreamExt;
+use mailkeep_exchange::{Source, SourceError, SourceItem};
+use mailkeep_model::{FailureClass, SourceMailboxId};
+use mailkeep_ports::Clock;
+use mailkeep_vault::{
+    ContentHead, ItemVersion, MailboxWriter, StoreContentError, StoredContent, VaultError,
+};
+
+use super::halt::{Halt, Verdict, judge};
+
+/// How often content is read when its stream breaks.
+const ATTEMPTS: u32 = 3;
+
+/// What became of an item.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// The vault had this very version.
+    Unchanged,
+    /// Only metadata was stored: flag, read state, move.
+    Updated,
+    /// Content was stored.
+    Stored,
+    /// The item disappeared meanwhile.
+    Gone,
+    /// It could not be read. `true` when a later attempt may do better.
+    Failed(SourceError, bool),
+    /// The mailbox must end.
+    Halt(Halt),
+}
+
+/// Takes items of one mailbox, several at once.
+pub(super) struct Taker {
+    pub(super) source: Arc<dyn Source>,
+    pub(super) writer: Arc<MailboxWriter>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) mailbox: SourceMailboxId,
+    /// Bytes of content read so far.
+    pub(super) bytes_read: AtomicU64,
+}
+
+impl Taker {
+    /// True when the vault has this version of the item, in this folder.
+    pub(super) fn is_stored(&self, item: &SourceItem) -> bool {
+        self.writer.known(&item.item.id).is_some_and(|known| {
+            known.is_same_version(&item.item) && known.folder == item.item.folder
+        })
+    }
+
+    /// Takes one item. With `is_gap` nothing is believed unchanged.
+    pub(super) async fn take(&self, item: &SourceItem, is_gap: bool) -> Taken {
+        if !is_gap && self.is_stored(item) {
+            return Taken::Unchanged;
+        }
+        match self.store(item, is_gap).await {
+            Ok(taken) => taken,
+            Err(error) => Taken::Halt(Halt::Vault(error)),
+        }
+    }
+
+    async fn store(&self, item: &SourceItem, is_gap: bool) -> Result<Taken, VaultError> {
+        let id = &item.item.id;
+        let previous = match self.writer.known(id) {
+            Some(_) => self.writer.current(self.writer.key(id)).await?,
+            None => None,
+        };
+        if let Some(previous) = &previous
+            && !is_gap
+            && is_same_content(item, previous)
+            && let Some(content) = &previous.content
+        {
+            self.writer.put_item(item.item.clone(), *content);
+            return Ok(Taken::Updated);
+        }
+        let mut attempt = 1;
+        loop {
+            let stored = match self.fetch(item, previous.as_ref()).await? {
+                Ok(stored) => stored,
+                Err(Failure::Content(error)) => return Ok(failed(error)),
+                Err(Failure::Stream(error)) => match judge(error) {
+                    Verdict::Passing(_) if attempt < ATTEMPTS => {
+                        self.clock.sleep(Duration::from_secs(1 << attempt)).await;
+                        attempt += 1;
+                        continue;
+                    }
+                    Verdict::Halt(halt) => return Ok(Taken::Halt(halt)),
+                    Verdict::Gone => return Ok(Taken::Gone),
+                    Verdict::Passing(error) => return Ok(Taken::Failed(error, true)),
+                    Verdict::Resync(error) | Verdict::Permanent(error) => {
+                        return Ok(Taken::Failed(error, false));
+                    }
+                },
+            };
+            let was_unchanged = stored.was_unchanged;
+            self.writer.put_item(item.item.clone(), stored);
+            return Ok(if was_unchanged {
+                Taken::Updated
+            } else {
+                Taken::Stored
+            });
+        }
+    }
+
+    async fn fetch(
+        &self,
+        item: &SourceItem,
+        previous: Option<&ItemVersion>,
+    ) -> Result<Result<StoredContent, Failure>, VaultError> {
+        let content = match self.source.content(&self.mailbox, &item.item).await {
+            Ok(content) => content,
+            Err(error) => return Ok(Err(Failure::Content(error))),
+        };
+        let head = ContentHead {
+            representation: content.representation,
+            rebuilt_because: content.rebuilt_because,
+            properties_json: item.properties_json.clone(),
+        };
+        let mime = content.mime.inspect(|piece| {
+            if let Ok(piece) = piece {
+                let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+                self.bytes_read.fetch_add(length, Ordering::Relaxed);
+            }
+        });
+        match self.writer.store_content(head, mime, previous).await {
+            Ok(stored) => Ok(Ok(stored)),
+            Err(StoreContentError::Source(error)) => Ok(Err(Failure::Stream(error))),
+            // This one item cannot be stored as it is (it exceeds a limit); the vault is well.
+            Err(StoreContentError::Vault(VaultError::Invalid { what })) => {
+                let class = FailureClass::ItemPermanent;
+                let error = SourceError::new(class, "store content", "not_storable", what);
+                Ok(Err(Failure::Content(error)))
+            }
+            Err(StoreContentError::Vault(error)) => Err(error),
+        }
+    }
+}
+
+enum Failure {
+    /// The source gave no content; it has tried again by itself.
+    Content(SourceError),
+    /// The content broke off.
+    Stream(SourceError),
+}
+
+fn failed(error: SourceError) -> Taken {
+    match judge(error) {
+        Verdict::Halt(halt) => Taken::Halt(halt),
+        Verdict::Gone => Taken::Gone,
+        Verdict::Passing(error) => Taken::Failed(error, true),
+        Verdict::Resync(error) | Verdict::Permanent(error) => Taken::Failed(error, false),
+    }
+}
+
+/// True for a pure move: the source says that neither size nor time of modification differ.
+fn is_same_content(item: &SourceItem, previous: &ItemVersion) -> bool {
+    let (new, old) = (&item.item, &previous.item);
+    new.modified_at.is_some()
+        && new.modified_at == old.modified_at
+        && new.size_bytes == old.size_bytes
+        && new.folder != old.folder
+}

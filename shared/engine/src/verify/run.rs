@@ -1,0 +1,167 @@
+//! Verifying mailboxes one after another.
+
+use std::sync::Arc;
+
+use mailkeep_vault::{MailboxId, MailboxView, VaultError};
+
+use super::items::ItemCheck;
+use super::{Finding, FindingKind, VerifyLevel, VerifyReport, VerifyRequest};
+use crate::{Engine, EngineError, Event, Observer, StopSignal};
+
+/// Findings kept in a report.
+const MAX_FINDINGS: usize = 10_000;
+
+/// Verifies. Damage is a finding, not an error, and never hides what else is wrong.
+///
+/// # Errors
+/// When the vault cannot be listed at all.
+pub async fn run(
+    engine: &Engine,
+    request: &VerifyRequest,
+    observer: Arc<dyn Observer>,
+    stop: StopSignal,
+) -> Result<VerifyReport, EngineError> {
+    let mut report = VerifyReport::default();
+    for listing in engine.vault().mailboxes().await? {
+        if !request.mailboxes.is_empty() && !request.mailboxes.contains(&listing.id) {
+            continue;
+        }
+        if stop.is_stopped() {
+            report.is_stopped = true;
+            break;
+        }
+        report.mailboxes += 1;
+        let place = Place {
+            mailbox: listing.id.clone(),
+            address: listing
+                .details
+                .as_ref()
+                .ok()
+                .map(|d| d.profile.address.clone()),
+        };
+        if let Err(error) = &listing.details {
+            report.add_error(&place, None, None, error);
+            continue;
+        }
+        let mut check = MailboxCheck {
+            engine,
+            request,
+            observer: &*observer,
+            stop: &stop,
+            place: &place,
+            report: &mut report,
+        };
+        if let Err(error) = check.mailbox(&listing.id).await {
+            report.add_error(&place, None, None, &error);
+        }
+    }
+    Ok(report)
+}
+
+/// Whose findings these are.
+pub(super) struct Place {
+    pub(super) mailbox: MailboxId,
+    pub(super) address: Option<String>,
+}
+
+struct MailboxCheck<'a> {
+    engine: &'a Engine,
+    request: &'a VerifyRequest,
+    observer: &'a dyn Observer,
+    stop: &'a StopSignal,
+    place: &'a Place,
+    report: &'a mut VerifyReport,
+}
+
+impl MailboxCheck<'_> {
+    async fn mailbox(&mut self, id: &MailboxId) -> Result<(), VaultError> {
+        let mailbox = self.engine.vault().mailbox(id).await?;
+        let view = mailbox.view().await?;
+        self.objects(&view).await?;
+        for gap in view.gaps() {
+            let folder = view.folders().iter().find(|f| f.folder.id == gap.folder);
+            self.report.add(Finding {
+                mailbox: id.to_string(),
+                address: self.place.address.clone(),
+                item: None,
+                folder: folder.map(|folder| folder.path.to_string()),
+                kind: FindingKind::Gap,
+                message: format!(
+                    "an item could not be read at the source ({}, tried {} times since {}); every run tries it again",
+                    gap.failure.code,
+                    gap.attempts,
+                    gap.first_failed_at.format("%Y-%m-%d"),
+                ),
+            });
+        }
+        self.report.items_known += view.counts().versions;
+        let percent = match self.request.level {
+            VerifyLevel::Quick => return Ok(()),
+            VerifyLevel::Full => 100,
+            VerifyLevel::Sample(percent) => percent.clamp(1, 100),
+        };
+        let mut check = ItemCheck {
+            view: &view,
+            place: self.place,
+            percent,
+            seed: self.engine.rng().next_u64(),
+            limit: self.request.concurrent_items.max(1),
+            stop: self.stop,
+            report: self.report,
+            checked: 0,
+        };
+        let observer = self.observer;
+        let expected = view.counts().items;
+        check
+            .all(&mut |checked| {
+                observer.event(&Event::VerifyProgress {
+                    mailbox: id.to_string(),
+                    checked,
+                    expected: Some(expected),
+                });
+            })
+            .await
+    }
+
+    /// Every object that the index refers to is there, with its size.
+    async fn objects(&mut self, view: &MailboxView) -> Result<(), VaultError> {
+        let counts = view.counts();
+        self.report.objects += counts.segments + counts.packs;
+        Ok(())
+    }
+}
+
+impl VerifyReport {
+    pub(super) fn add(&mut self, finding: Finding) {
+        if finding.kind.is_damage() {
+            self.damaged += 1;
+        } else {
+            self.notes += 1;
+        }
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+
+    pub(super) fn add_error(
+        &mut self,
+        place: &Place,
+        item: Option<&str>,
+        folder: Option<String>,
+        error: &VaultError,
+    ) {
+        self.add(Finding {
+            mailbox: place.mailbox.to_string(),
+            address: place.address.clone(),
+            item: item.map(ToOwned::to_owned),
+            folder,
+            kind: match error {
+                VaultError::Missing { .. } => FindingKind::Missing,
+                VaultError::NewerThanMe { .. } => FindingKind::TooNew,
+                VaultError::Corrupt { .. } | VaultError::WrongKey { .. } => FindingKind::Corrupt,
+                _ => FindingKind::Unreadable,
+            },
+            message: error.to_string(),
+        });
+    }
+}
