@@ -6,9 +6,14 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use mailkeep_content::{LineEnding, PartEncoder, PartShape};
-use mailkeep_ports::PutOptions;
+use mailkeep_ports::fault::{Fault, FaultStore};
+use mailkeep_ports::record::RecordStore;
+use mailkeep_ports::{
+    Condition, ETag, GetOptions, Key, ListOptions, ListPage, Object, ObjectInfo, PutOptions,
+    Retention, Store, StoreError,
+};
 use proptest::prelude::*;
 
 use crate::chunk::Chunker;
@@ -65,7 +70,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let ctx = context();
+        Self::over(context())
+    }
+
+    fn over(ctx: VaultContext) -> Self {
         let core = mailbox(&ctx, 1);
         let index = Arc::new(TestIndex::default());
         let packs = PackWriter::new(core.clone(), Arc::<TestIndex>::clone(&index) as _);
@@ -452,4 +460,92 @@ async fn a_damaged_pack_is_reported_and_never_returned() {
         read(&reader).await,
         Err(VaultError::Corrupt { .. })
     ));
+}
+
+/// A world whose store is wrapped.
+fn wrapped<S: Store>(wrap: impl FnOnce(Arc<dyn Store>) -> S) -> (World, Arc<S>) {
+    let mut ctx = context();
+    let store = Arc::new(wrap(Arc::clone(&ctx.store)));
+    ctx.store = Arc::<S>::clone(&store) as _;
+    (World::over(ctx), store)
+}
+
+#[tokio::test]
+async fn a_failed_upload_loses_nothing() {
+    for fault in [Fault::RequestLost, Fault::AnswerLost] {
+        let (world, store) = wrapped(|inner| FaultStore::new(inner).at(1, fault));
+        let mime = mail("x", &[&noise(9 << 20, 1)]);
+        let stored = world.store(&mime, None).await;
+        assert!(world.packs.take().await.is_err());
+        assert_eq!(store.faults(), 1);
+        world.commit().await;
+        let reader = world.open(&content_ref(&stored)).await;
+        assert!(read(&reader).await.unwrap() == mime);
+    }
+}
+
+/// Never answers its first write.
+struct Hanging(Arc<dyn Store>, std::sync::atomic::AtomicBool);
+
+#[async_trait]
+impl Store for Hanging {
+    async fn put(&self, key: &Key, body: Bytes, options: PutOptions) -> Result<ETag, StoreError> {
+        if self.1.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        self.0.put(key, body, options).await
+    }
+    async fn get(&self, key: &Key, options: GetOptions) -> Result<Object, StoreError> {
+        self.0.get(key, options).await
+    }
+    async fn head(&self, key: &Key) -> Result<ObjectInfo, StoreError> {
+        self.0.head(key).await
+    }
+    async fn list(&self, options: ListOptions) -> Result<ListPage, StoreError> {
+        self.0.list(options).await
+    }
+    async fn delete(&self, key: &Key, condition: Condition) -> Result<(), StoreError> {
+        self.0.delete(key, condition).await
+    }
+    async fn extend_retention(&self, key: &Key, until: Retention) -> Result<(), StoreError> {
+        self.0.extend_retention(key, until).await
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_is_cancelled_while_it_uploads_takes_nothing_with_it() {
+    let (world, _) = wrapped(|inner| Hanging(inner, true.into()));
+    let mails: Vec<Vec<u8>> = (0..6).map(|n| mail("x", &[&noise(3 << 20, n)])).collect();
+    let mut stored = vec![];
+    for mime in &mails[..5] {
+        stored.push(world.store(mime, None).await);
+    }
+    // This one finds the pack full and hangs while it uploads it.
+    let cancelled = world.store(&mails[5], None).now_or_never();
+    assert!(cancelled.is_none());
+    world.commit().await;
+    for (mime, stored) in mails.iter().zip(&stored) {
+        let reader = world.open(&content_ref(stored)).await;
+        assert!(&read(&reader).await.unwrap() == mime);
+    }
+}
+
+#[tokio::test]
+async fn reading_takes_few_requests() {
+    let (world, store) = wrapped(RecordStore::new);
+    let small = world.store(b"Subject: x\r\n\r\nHello\r\n", None).await;
+    let parts: Vec<Vec<u8>> = (0..10).map(|n| noise(20_000, n)).collect();
+    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    let many = world.store(&mail("many", &parts), None).await;
+    let big = world
+        .store(&mail("big", &[&noise(6 << 20, 99)]), None)
+        .await;
+    world.commit().await;
+    for (stored, at_most) in [(small, 1), (many, 2), (big, 6)] {
+        store.take();
+        let reader = world.open(&content_ref(&stored)).await;
+        read(&reader).await.unwrap();
+        let calls = store.total_calls();
+        assert!(calls <= at_most, "{calls} requests instead of {at_most}");
+    }
 }

@@ -1,7 +1,10 @@
 //! Vaults from creation to opening: keys, mailboxes, documents, runs.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta};
 use mailkeep_model::{RunId, RunSummary};
+use mailkeep_ports::fault::{Fault, FaultStore};
 use mailkeep_ports::{Condition, GetOptions, Key, PutOptions};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
@@ -336,4 +339,39 @@ async fn runs_come_newest_first_and_damage_hides_no_other() {
         vault.put_run(&bad).await,
         Err(VaultError::Invalid { .. })
     ));
+}
+
+/// Whatever write a creation dies at, it can be repeated; and a vault that is there opens.
+#[tokio::test]
+async fn a_creation_can_die_anywhere() {
+    let recipients = [Recipient::KeyFile(Zeroizing::new([9; 32]))];
+    let unlock = Unlock::KeyFile(Zeroizing::new([9; 32]));
+    let mut outcomes = [0, 0];
+    for at in 1.. {
+        for fault in [Fault::DieBefore, Fault::DieAfter] {
+            let mut ctx = context();
+            let good = Arc::clone(&ctx.store);
+            let faulty = Arc::new(FaultStore::new(Arc::clone(&good)).at(at, fault));
+            ctx.store = Arc::<FaultStore>::clone(&faulty) as _;
+            let created = Vault::create(ctx.clone(), &recipients, CHEAP).await;
+            if !faulty.is_dead() {
+                assert!(created.is_ok());
+                assert!(outcomes[0] > 5 && outcomes[1] == 1, "{outcomes:?}");
+                return;
+            }
+            ctx.store = good;
+            match Vault::open(ctx.clone(), &unlock).await {
+                // Its last write arrived.
+                Ok(_) => outcomes[1] += 1,
+                Err(error) => {
+                    assert!(matches!(error, VaultError::Missing { .. }), "{error}");
+                    outcomes[0] += 1;
+                    Vault::create(ctx.clone(), &recipients, CHEAP)
+                        .await
+                        .unwrap();
+                    Vault::open(ctx, &unlock).await.unwrap();
+                }
+            }
+        }
+    }
 }
