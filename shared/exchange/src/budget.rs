@@ -41,6 +41,18 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// For calls that belong to no mailbox, such as listing users. The service allows many more of
+    /// them; a batch of small reads of twenty mailboxes counts here, too.
+    pub(crate) fn of_directory() -> Self {
+        Self {
+            at_once: 80,
+            requests: 200_000,
+            ..Self::default()
+        }
+    }
+}
+
 /// A sliding window of coarse slots.
 #[derive(Debug)]
 struct Window {

@@ -16,9 +16,13 @@ const LONGEST_WAIT: Duration = Duration::from_secs(64);
 /// Advice beyond this is cut: nobody waits longer without asking again.
 const LONGEST_ADVICE: Duration = Duration::from_secs(3600);
 
+/// Answers that ask to wait are obeyed so often, beside the attempts.
+const MOST_THROTTLES: u32 = 24;
+
 /// Counts attempts and waits between them: exponential, with jitter, within bounds.
 pub(crate) struct Backoff {
     attempts_left: u32,
+    throttles_left: u32,
     failures: u32,
 }
 
@@ -27,6 +31,7 @@ impl Backoff {
     pub(crate) fn new(attempts: u32) -> Self {
         Self {
             attempts_left: attempts.saturating_sub(1),
+            throttles_left: MOST_THROTTLES,
             failures: 0,
         }
     }
@@ -37,10 +42,14 @@ impl Backoff {
         error: SourceError,
         rng: &dyn Rng,
     ) -> Result<Duration, SourceError> {
-        if !is_retryable(error.class) || self.attempts_left == 0 {
+        let left = match error.class {
+            FailureClass::Throttled => &mut self.throttles_left,
+            _ => &mut self.attempts_left,
+        };
+        if !is_retryable(error.class) || *left == 0 {
             return Err(error);
         }
-        self.attempts_left -= 1;
+        *left -= 1;
         let base = FIRST_WAIT
             .saturating_mul(1 << self.failures.min(16))
             .min(LONGEST_WAIT);
@@ -160,6 +169,10 @@ mod tests {
         assert_eq!(waits.len(), 7);
         assert!(waits.is_sorted());
         assert!(*waits.last().unwrap() <= 64_000);
+        let throttled = SourceError::new(FailureClass::Throttled, "x", "y", "z");
+        let mut backoff = Backoff::new(1);
+        let waits = (0..100).filter(|_| backoff.next(throttled.clone(), &Fixed(0)).is_ok());
+        assert_eq!(waits.count(), 24, "throttling is waited out, within bounds");
         let permanent = SourceError::new(FailureClass::ItemPermanent, "x", "y", "z");
         assert!(Backoff::new(8).next(permanent, &Fixed(0)).is_err());
     }

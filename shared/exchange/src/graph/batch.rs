@@ -16,7 +16,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::client::{Call, GraphClient, IMMUTABLE_IDS};
+use super::call::Call;
+use super::client::{GraphClient, IMMUTABLE_IDS};
 use super::error_map::{Asked, ErrorBody, Operation, classify};
 use super::links::Links;
 use crate::SourceError;

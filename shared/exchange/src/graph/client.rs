@@ -5,30 +5,26 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::stream;
 use mailkeep_model::{FailureClass, SourceMailboxId};
 use mailkeep_ports::{Clock, Rng};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Method, redirect};
 use serde::de::DeserializeOwned;
-use url::Url;
 
+use super::answer::{Answer, connection_error, request_id};
+use super::call::Call;
 use super::connection::{GraphConnection, configuration, is_loopback};
 use super::error_map::{ErrorBody, Operation, classify};
-use super::json;
 use super::links::Links;
 use crate::auth::{BearerToken, TokenSource};
-use crate::budget::{Budget, Limits, Permit, TooLong};
+use crate::budget::{Budget, Limits, TooLong};
 use crate::metrics::Counters;
 use crate::retry::{Backoff, retry_after};
-use crate::{ByteStream, SourceError, SourceMetrics};
+use crate::{SourceError, SourceMetrics};
 
 /// Immutable ids, asked for on every call.
 pub(crate) const IMMUTABLE_IDS: &str = "IdType=\"ImmutableId\"";
-/// A JSON answer is never longer.
-const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
 /// Nothing in an error body beyond this is looked at.
 const LONGEST_ERROR: usize = 64 * 1024;
 /// How long to wait for a connection.
@@ -80,95 +76,6 @@ impl std::fmt::Debug for GraphClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("GraphClient").finish_non_exhaustive()
     }
-}
-
-/// One call.
-#[derive(Clone)]
-pub(crate) struct Call<'a> {
-    pub(crate) operation: &'a Operation,
-    pub(crate) mailbox: Option<&'a SourceMailboxId>,
-    pub(crate) method: Method,
-    pub(crate) url: Url,
-    /// `Prefer` beside immutable ids.
-    pub(crate) prefer: Vec<String>,
-    /// Media type and bytes.
-    pub(crate) body: Option<(&'static str, Bytes)>,
-    /// `Content-Range` of an upload.
-    pub(crate) range: Option<String>,
-    /// The address is a secret of its own; no token goes there.
-    pub(crate) is_anonymous: bool,
-    /// May be sent again although the first may have been carried out.
-    pub(crate) is_replayable: bool,
-    /// How many calls the service counts.
-    pub(crate) calls: u32,
-    /// Attempts; `None` means as configured.
-    pub(crate) attempts: Option<u32>,
-}
-
-impl<'a> Call<'a> {
-    /// A read.
-    pub(crate) fn get(
-        operation: &'a Operation,
-        mailbox: Option<&'a SourceMailboxId>,
-        url: Url,
-    ) -> Self {
-        Self {
-            operation,
-            mailbox,
-            method: Method::GET,
-            url,
-            prefer: vec![],
-            body: None,
-            range: None,
-            is_anonymous: false,
-            is_replayable: true,
-            calls: 1,
-            attempts: None,
-        }
-    }
-
-    /// A call with a JSON body. Not sent again when it may have been carried out.
-    pub(crate) fn write(
-        operation: &'a Operation,
-        mailbox: &'a SourceMailboxId,
-        method: Method,
-        url: Url,
-        body: &serde_json::Value,
-    ) -> Self {
-        Self {
-            method,
-            body: Some(("application/json", Bytes::from(body.to_string()))),
-            is_replayable: false,
-            ..Self::get(operation, Some(mailbox), url)
-        }
-    }
-
-    /// Allows replays: carrying it out twice is the same as once.
-    pub(crate) fn replayable(mut self) -> Self {
-        self.is_replayable = true;
-        self
-    }
-
-    /// Limits the attempts.
-    pub(crate) fn attempts(mut self, attempts: u32) -> Self {
-        self.attempts = Some(attempts);
-        self
-    }
-
-    /// Adds a preference.
-    pub(crate) fn prefer(mut self, preference: impl Into<String>) -> Self {
-        self.prefer.push(preference.into());
-        self
-    }
-}
-
-/// A good answer whose body is still to be read. Counts against the mailbox until it is.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    response: reqwest::Response,
-    operation: Operation,
-    state: Arc<MailboxState>,
-    _permit: Permit,
 }
 
 impl GraphClient {
@@ -228,7 +135,10 @@ impl GraphClient {
         }
         let limits = Limits {
             longest_wait: self.options.longest_wait,
-            ..Limits::default()
+            ..match mailbox {
+                Some(_) => Limits::default(),
+                None => Limits::of_directory(),
+            }
         };
         let state = Arc::new(MailboxState {
             budget: Budget::new(self.clock.clone(), limits),
@@ -356,13 +266,7 @@ impl GraphClient {
             }
         };
         if response.status().is_success() {
-            return Ok(Answer {
-                status: response.status().as_u16(),
-                response,
-                operation: *call.operation,
-                state,
-                _permit: permit,
-            });
+            return Ok(Answer::new(response, call.operation, state, permit));
         }
         let error = self.refused(call.operation, response).await;
         if error.class == FailureClass::Throttled {
@@ -449,104 +353,3 @@ fn was_not_carried_out(error: &SourceError) -> bool {
     error.class == FailureClass::Throttled
         || (error.class == FailureClass::Connection && error.code == "connect")
 }
-
-fn request_id(headers: &HeaderMap) -> Option<String> {
-    let id = headers.get("request-id")?.to_str().ok()?;
-    Some(id.chars().take(100).collect())
-}
-
-/// Code and words for a failed exchange. The library's own text holds addresses and is not used.
-pub(crate) fn connection_words(error: &reqwest::Error) -> (&'static str, &'static str) {
-    if error.is_timeout() {
-        ("timeout", "the service did not answer in time")
-    } else if error.is_connect() {
-        (
-            "connect",
-            "no connection to the service; check network, DNS, TLS and proxy",
-        )
-    } else if error.is_body() || error.is_decode() {
-        ("broken_answer", "the answer broke off")
-    } else {
-        ("network", "the connection failed")
-    }
-}
-
-fn connection_error(operation: &Operation, error: &reqwest::Error) -> SourceError {
-    let (code, words) = connection_words(error);
-    operation.error(FailureClass::Connection, code, words)
-}
-
-impl Answer {
-    /// The whole body.
-    pub(crate) async fn bytes(mut self) -> Result<Vec<u8>, SourceError> {
-        let mut body = vec![];
-        while let Some(chunk) = self.chunk().await? {
-            body.extend_from_slice(&chunk);
-            if body.len() > LONGEST_ANSWER {
-                return Err(self.operation.error(
-                    FailureClass::Transient,
-                    "answer_too_long",
-                    "the answer is longer than any should be",
-                ));
-            }
-        }
-        Ok(body)
-    }
-
-    /// The body as JSON.
-    pub(crate) async fn json<T: DeserializeOwned>(self) -> Result<T, SourceError> {
-        let operation = self.operation;
-        let request_id = request_id(self.response.headers());
-        let body = self.bytes().await?;
-        json::parse(&body).map_err(|_| SourceError {
-            request_id,
-            ..operation.error(
-                FailureClass::Transient,
-                TRUNCATED,
-                "the answer was cut off or is no JSON",
-            )
-        })
-    }
-
-    async fn chunk(&mut self) -> Result<Option<Bytes>, SourceError> {
-        match self.response.chunk().await {
-            Ok(chunk) => {
-                if let Some(bytes) = &chunk {
-                    self.state.counters.received(bytes.len());
-                }
-                Ok(chunk)
-            }
-            Err(error) => Err(connection_error(&self.operation, &error)),
-        }
-    }
-
-    /// The body as it comes in. Ends with an error when less arrives than was announced.
-    pub(crate) fn stream(self) -> ByteStream {
-        let announced = self.response.content_length();
-        Box::pin(stream::unfold(
-            Some((self, 0u64)),
-            move |state| async move {
-                let (mut answer, received) = state?;
-                match answer.chunk().await {
-                    Ok(Some(chunk)) => {
-                        let received = received + chunk.len() as u64;
-                        Some((Ok(chunk), Some((answer, received))))
-                    }
-                    Ok(None) if announced.is_some_and(|length| length != received) => {
-                        let error = answer.operation.error(
-                            FailureClass::Connection,
-                            "short_answer",
-                            "less arrived than was announced",
-                        );
-                        Some((Err(error), None))
-                    }
-                    Ok(None) => None,
-                    Err(error) => Some((Err(error), None)),
-                }
-            },
-        ))
-    }
-}
-
-/// Code of an answer that was cut off.
-pub(crate) const TRUNCATED: &str = "truncated_answer";

@@ -2,7 +2,8 @@
 
 use mailkeep_model::{FailureClass, Item, Representation, SourceMailboxId};
 
-use super::client::{Call, GraphClient};
+use super::call::Call;
+use super::client::GraphClient;
 use super::error_map::{Asked, Operation};
 use crate::{ItemContent, SourceError};
 

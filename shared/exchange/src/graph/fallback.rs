@@ -12,7 +12,8 @@ use mailkeep_model::{FailureClass, Item, Representation, SourceMailboxId};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::client::{Call, GraphClient};
+use super::call::Call;
+use super::client::GraphClient;
 use super::error_map::{Asked, Operation};
 use super::message_json::{Object, addresses, text, truth};
 use crate::{ByteStream, ItemContent, SourceError};

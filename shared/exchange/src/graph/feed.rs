@@ -15,7 +15,8 @@ use mailkeep_model::{Action, FailureClass, FolderId, ItemId, SourceMailboxId};
 use serde::Deserialize;
 use url::Url;
 
-use super::client::{Call, GraphClient};
+use super::call::Call;
+use super::client::GraphClient;
 use super::cursor::{FeedMode, ItemCursor};
 use super::error_map::{Asked, Operation};
 use super::message_json::{self, Object};

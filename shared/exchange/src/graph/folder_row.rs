@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::client::{Call, GraphClient};
+use super::call::Call;
+use super::client::GraphClient;
 use super::error_map::{Asked, Operation};
 use super::message_json::{Object, text, truth};
 use crate::SourceError;

@@ -4,7 +4,9 @@
 //! [`GraphClient`], which keeps to each mailbox's budget; no address, subject or token reaches an
 //! error or a log.
 
+mod answer;
 mod batch;
+mod call;
 mod client;
 mod connection;
 mod content;
@@ -29,7 +31,7 @@ mod tree_changes;
 mod upload;
 mod users;
 
-pub(crate) use client::connection_words;
+pub(crate) use answer::connection_words;
 pub use client::{GraphClient, GraphOptions};
 pub(crate) use connection::configuration;
 pub use connection::{Cloud, Credential, GraphConnection};

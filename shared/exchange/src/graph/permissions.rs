@@ -7,7 +7,8 @@
 use mailkeep_model::{FailureClass, SourceMailboxId};
 use serde::de::IgnoredAny;
 
-use super::client::{Call, GraphClient};
+use super::call::Call;
+use super::client::GraphClient;
 use super::error_map::{Asked, Operation};
 use super::message_json::{Object, text};
 use super::users::{LIST_USERS, READ_PURPOSE};

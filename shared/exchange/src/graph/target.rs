@@ -9,7 +9,8 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::{Call, GraphClient};
+use super::call::Call;
+use super::client::GraphClient;
 use super::connection::GraphConnection;
 use super::error_map::{Asked, Operation};
 use super::folder_row::FolderRow;

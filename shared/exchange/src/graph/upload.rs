@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::client::{Call, GraphClient};
+use super::call::Call;
+use super::client::GraphClient;
 use super::error_map::{Asked, Operation};
 use super::message_json::Object;
 use crate::retry::is_retryable;

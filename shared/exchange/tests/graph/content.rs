@@ -36,7 +36,9 @@ async fn a_message_without_mime_is_rebuilt_with_its_attachments() {
         .iter()
         .find(|(id, _)| {
             let attachments = admin.attachments(world.id(), &id.0).unwrap();
-            attachments.iter().any(|one| one.bytes > 1_000)
+            attachments
+                .iter()
+                .any(|one| one.bytes > 1_000 && one.is_inline)
         })
         .unwrap();
     admin.break_mime(world.id(), &id.0).unwrap();
@@ -54,6 +56,24 @@ async fn a_message_without_mime_is_rebuilt_with_its_attachments() {
     let placeholder =
         mailkeep_content::PlaceholderMime::build([mailkeep_content::Segment::Text(&mime)]);
     let parsed = mailkeep_content::parse_message(&placeholder);
+    assert_eq!(
+        parsed
+            .attachments
+            .iter()
+            .filter(|one| one.is_inline)
+            .count(),
+        {
+            let attachments = admin.attachments(world.id(), &id.0).unwrap();
+            attachments.iter().filter(|one| one.is_inline).count()
+        }
+    );
+    assert!(
+        parsed
+            .attachments
+            .iter()
+            .any(|one| one.content_id.is_some()),
+        "the body refers to it"
+    );
     let mut found: Vec<u64> = parsed
         .attachments
         .iter()

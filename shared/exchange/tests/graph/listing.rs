@@ -331,3 +331,51 @@ async fn an_unreachable_mailbox_says_why() {
     };
     assert_eq!(error.class, FailureClass::MailboxBusy);
 }
+
+#[tokio::test]
+async fn hidden_folders_are_found_at_every_depth() {
+    let world = World::start(5).await;
+    let admin = world.sim.admin();
+    let mut known = world.first_run().await;
+    let below_top = admin
+        .create_folder(world.id(), "syncissues", "Below a hidden one")
+        .unwrap();
+    let deep = admin
+        .create_folder(world.id(), "conflicts", "Deeper")
+        .unwrap();
+    let round = world
+        .source
+        .sync(&world.mailbox, known.request())
+        .await
+        .unwrap();
+    let tree = round.tree.unwrap();
+    let found = tree
+        .folders
+        .iter()
+        .find(|folder| folder.id.0 == below_top)
+        .unwrap();
+    assert!(found.is_hidden, "below a hidden folder");
+    // What lies deeper shows when its parent's turn comes.
+    let mut seen: BTreeSet<FolderId> = tree.folders.iter().map(|one| one.id.clone()).collect();
+    known.folders.extend(tree.folders);
+    known.tree = tree.cursor.unwrap();
+    for _ in 0..10 {
+        let round = world
+            .source
+            .sync(&world.mailbox, known.request())
+            .await
+            .unwrap();
+        let tree = round.tree.unwrap();
+        seen.extend(tree.folders.iter().map(|one| one.id.clone()));
+        known.folders.extend(tree.folders);
+        known.tree = tree.cursor.unwrap();
+    }
+    assert!(seen.contains(&FolderId(deep.clone())));
+    admin.delete_folder(world.id(), &below_top).unwrap();
+    let round = world
+        .source
+        .sync(&world.mailbox, known.request())
+        .await
+        .unwrap();
+    assert_eq!(round.tree.unwrap().removed, [FolderId(below_top)]);
+}

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use exchange_sim::{Fault, FaultKind, Limits, RetryAfter};
+use exchange_sim::{Fault, FaultKind, RetryAfter};
 use futures::StreamExt;
-use mailkeep_exchange::Source;
-use mailkeep_exchange::graph::{GraphClient, GraphOptions, GraphSource};
+use mailkeep_exchange::graph::{GraphClient, GraphOptions, GraphSource, GraphTarget};
+use mailkeep_exchange::{Source, Target};
 use mailkeep_model::FailureClass;
 use mailkeep_ports::{Clock, SeededRng};
 
@@ -217,20 +217,51 @@ async fn a_long_wait_is_handed_back() {
 
 #[tokio::test]
 async fn the_request_quota_is_paced() {
-    let limits = Limits {
-        calls: 9_700,
-        ..Limits::default()
-    };
-    let world = World::from(small(30).limits(limits)).await;
+    let world = World::start(30).await;
     let known = world.first_run().await;
     let item = &known.items.values().next().unwrap().item;
-    let ids: Vec<_> = std::iter::repeat_n(item.id.clone(), 500).collect();
-    // The tenant's clock stands still, so every call counts in one window: the connector must
-    // come to its own limit before the tenant refuses.
-    let slept = world.clock.total_slept();
-    for _ in 0..19 {
+    let ids: Vec<_> = std::iter::repeat_n(item.id.clone(), 100).collect();
+    assert_eq!(world.clock.total_slept(), Duration::ZERO);
+    // The tenant's clock stands still: all of this is one window to it.
+    while world.clock.total_slept() == Duration::ZERO {
         world.source.locate(&world.mailbox, &ids).await.unwrap();
     }
-    assert!(world.clock.total_slept() > slept || known.items.len() < 100);
+    let counters = world.sim.admin().counters();
+    let calls = counters
+        .iter()
+        .filter(|(name, _)| name.contains("/users/{id}/m"));
+    let calls: u64 = calls.map(|(_, count)| count).sum();
+    assert!(
+        (9_500..=9_720).contains(&calls),
+        "{calls} calls before the first pause"
+    );
     assert_eq!(world.source.metrics(Some(&world.mailbox)).throttles, 0);
+    assert!(world.clock.total_slept() <= Duration::from_secs(620));
+}
+
+#[tokio::test]
+async fn a_source_and_a_target_share_the_budget_of_a_mailbox() {
+    let world = World::start(30).await;
+    let known = world.first_run().await;
+    let target = GraphTarget::with_client(world.source.client().clone());
+    let slow = FaultKind::Slow { millis: 20 };
+    let fault = Fault::new(slow, 60).for_mailbox(world.id());
+    world.sim.admin().inject(fault);
+    let inbox = world.folder("inbox");
+    let reads = known.items.values().map(|item| async {
+        let content = world
+            .source
+            .content(&world.mailbox, &item.item)
+            .await
+            .unwrap();
+        collect(content).await.unwrap();
+        target.existing_items(&world.mailbox, &inbox).await.unwrap();
+    });
+    let reads: Vec<_> = reads.collect();
+    futures::stream::iter(reads)
+        .buffer_unordered(16)
+        .collect::<Vec<_>>()
+        .await;
+    let highest = world.sim.admin().highest_concurrency(world.id()).unwrap();
+    assert!((3..=4).contains(&highest), "{highest} at once");
 }

@@ -26,6 +26,8 @@ pub(crate) const FIELDS: &[&str] = &[
     "contentLocation",
     "contentBytes",
     "sourceUrl",
+    // How the real service wants a property of one kind of attachment to be selected.
+    "microsoft.graph.fileAttachment/contentId",
 ];
 
 /// Attachments up to this size have their bytes in JSON.
@@ -64,7 +66,12 @@ pub(crate) fn attachment_json(
         json!(attachment.content_type),
     );
     all.insert("id".into(), json!(attachment_id(view, number)));
-    let wants = |name: &str| fields.is_empty() || fields.iter().any(|field| field == name);
+    let wants = |name: &str| {
+        fields.is_empty()
+            || fields
+                .iter()
+                .any(|field| field.rsplit('/').next() == Some(name))
+    };
     let mut put = |name: &str, value: Value| {
         if wants(name) {
             all.insert(name.to_owned(), value);
