@@ -79,13 +79,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: EXCHANGE,
         knows: &[MODEL, CONTENT, PORTS],
-        never: &[
-            "axum",
-            "getrandom",
-            "rpassword",
-            "rusqlite",
-            "tempfile",
-        ],
+        never: &["axum", "getrandom", "rpassword", "rusqlite", "tempfile"],
     },
     Layer {
         name: ENGINE,

@@ -1,7 +1,6 @@
 //! The signed statement that stands in for a client secret: a PS256 JSON web token.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::RSA_PSS_SHA256;
 use base64_simd::URL_SAFE_NO_PAD as BASE64;
@@ -86,10 +85,9 @@ impl SigningKey {
         );
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key
-            .sign(
+            .sign_digest(
                 &RSA_PSS_SHA256,
-                &SystemRandom::new(),
-                token.as_bytes(),
+                &digest(&SHA256, token.as_bytes()),
                 &mut signature,
             )
             .map_err(|_| configuration("private_key", "the private key cannot sign"))?;
