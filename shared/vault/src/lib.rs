@@ -50,9 +50,9 @@ pub use documents::PutMode;
 pub use error::{StoreContentError, VaultError};
 pub use ids::{ContentId, ItemKey, MailboxId, PackNumber, Ulid};
 pub use index::{
-    ChangeKinds, CommitInfo, Committed, DiffPage, Difference, EndOfRun, IndexCounts, ItemFilter,
-    ItemPage, ItemVersion, Known, MailboxView, MailboxWriter, PageToken, RowContent, Snapshot,
-    StoredFolder,
+    ChangeKinds, CommitInfo, Committed, Defect, DiffPage, Difference, EndOfRun, Finding,
+    IndexCounts, ItemFilter, ItemPage, ItemVersion, Known, MailboxView, MailboxWriter,
+    ObjectCounts, PageToken, RowContent, Snapshot, StoredFolder,
 };
 pub use mailbox::Mailbox;
 pub use mailboxes::{MailboxDetails, MailboxListing};

@@ -54,6 +54,11 @@ pub(crate) fn checkpoint(mailbox: &MailboxId, sequence: u64) -> Result<Key, Vaul
     key(format!("{}{sequence:020}", checkpoint_prefix(mailbox)))
 }
 
+/// `m/<mbx>/pack/`
+pub(crate) fn pack_prefix(mailbox: &MailboxId) -> String {
+    format!("{}pack/", mailbox_prefix(mailbox))
+}
+
 /// `m/<mbx>/pack/<ulid>`
 pub(crate) fn pack(mailbox: &MailboxId, pack: Ulid) -> Result<Key, VaultError> {
     key(format!("{}pack/{pack}", mailbox_prefix(mailbox)))

@@ -37,6 +37,7 @@ mod table;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod version;
 mod view;
 mod wire;
@@ -47,6 +48,7 @@ pub use filter::ItemFilter;
 pub use folders::StoredFolder;
 pub use items::MAX_PAGE;
 pub use staged::RowContent;
+pub use verify::{Defect, Finding, ObjectCounts};
 pub use version::{ChangeKinds, DiffPage, Difference, ItemPage, ItemVersion, PageToken};
 pub use view::MailboxView;
 pub use writer::MailboxWriter;
