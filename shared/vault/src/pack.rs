@@ -20,6 +20,24 @@ pub(crate) const PACK_BYTES: usize = 16 << 20;
 /// Less than this goes inside the log segment.
 pub(crate) const INLINE_BYTES: usize = 8 << 20;
 
+/// How big packs are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PackLimits {
+    /// A pack is uploaded when it has this size.
+    pub pack_bytes: usize,
+    /// Less than this goes inside the log segment.
+    pub inline_bytes: usize,
+}
+
+impl Default for PackLimits {
+    fn default() -> Self {
+        Self {
+            pack_bytes: PACK_BYTES,
+            inline_bytes: INLINE_BYTES,
+        }
+    }
+}
+
 /// The parts that the mailbox's index knows already.
 pub(crate) trait PartLookup: Send + Sync {
     /// Where a part is stored.
@@ -60,6 +78,7 @@ pub(crate) struct Taken {
 /// one that is being uploaded.
 pub(crate) struct PackWriter {
     core: MailboxCore,
+    limits: PackLimits,
     known: Arc<dyn PartLookup>,
     state: Mutex<State>,
     /// Held while a pack is uploaded.
@@ -101,8 +120,18 @@ struct SealedPack {
 impl PackWriter {
     /// A writer without packs.
     pub(crate) fn new(core: MailboxCore, known: Arc<dyn PartLookup>) -> Self {
+        Self::with_limits(core, known, PackLimits::default())
+    }
+
+    /// A writer of packs of another size.
+    pub(crate) fn with_limits(
+        core: MailboxCore,
+        known: Arc<dyn PartLookup>,
+        limits: PackLimits,
+    ) -> Self {
         Self {
             core,
+            limits,
             known,
             state: Mutex::default(),
             upload: tokio::sync::Mutex::default(),
@@ -133,7 +162,7 @@ impl PackWriter {
         &self,
         frames: Vec<EncodedFrame>,
     ) -> Result<Option<(StagedPack, FrameRef)>, VaultError> {
-        self.make_room(PACK_BYTES).await?;
+        self.make_room(self.limits.pack_bytes).await?;
         let mut state = self.state();
         state.check()?;
         let mut last = None;
@@ -159,12 +188,13 @@ impl PackWriter {
     /// Nothing is handed out when it fails; it can be called again.
     pub(crate) async fn take(&self) -> Result<Taken, VaultError> {
         loop {
-            self.make_room(INLINE_BYTES).await?;
+            self.make_room(self.limits.inline_bytes).await?;
             let _gate = self.upload.lock().await;
             self.upload_sealed().await?;
             let mut state = self.state();
             state.check()?;
-            let too_big = |(_, builder): &(_, ObjectBuilder)| builder.len() >= INLINE_BYTES;
+            let limit = self.limits.inline_bytes;
+            let too_big = |(_, builder): &(_, ObjectBuilder)| builder.len() >= limit;
             if state.open.as_ref().is_some_and(too_big) {
                 continue;
             }

@@ -23,21 +23,35 @@ use crate::index::scan::Scan;
 use crate::index::table::{Entry, FolderNames, KeyOf, Lsm, Table};
 use crate::object::put_options;
 
-/// A checkpoint is written when so many commits follow the last one.
-pub(crate) const SEGMENTS: u64 = 32;
-/// Or so many row entries.
-pub(crate) const ROW_ENTRIES: u64 = 32_768;
+/// When a checkpoint is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckpointLimits {
+    /// When so many commits follow the last one.
+    pub segments: u64,
+    /// Or so many row entries.
+    pub row_entries: u64,
+}
+
+impl Default for CheckpointLimits {
+    fn default() -> Self {
+        Self {
+            segments: 32,
+            row_entries: 32_768,
+        }
+    }
+}
+
 /// An object of blocks is closed at this size.
-const OBJECT_BYTES: usize = 8 << 20;
+const OBJECT_BYTES: usize = if cfg!(test) { 4 << 10 } else { 8 << 20 };
 /// A run is merged into a newer one that has at least this fraction of its entries.
 const GROWTH: u64 = 3;
 /// Everything is written anew when blocks of more checkpoints than this are in use.
 const MAX_CHECKPOINTS: usize = 16;
 
 /// True when a checkpoint is due.
-pub(crate) fn is_due(index: &Index) -> bool {
-    index.state.sequence.saturating_sub(index.checkpoint) >= SEGMENTS
-        || index.rows_since_checkpoint >= ROW_ENTRIES
+pub(crate) fn is_due(index: &Index, limits: CheckpointLimits) -> bool {
+    index.state.sequence.saturating_sub(index.checkpoint) >= limits.segments
+        || index.rows_since_checkpoint >= limits.row_entries
 }
 
 /// The tables of an index once its checkpoint is written.

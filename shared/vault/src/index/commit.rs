@@ -332,7 +332,7 @@ impl MailboxWriter {
     async fn checkpoint_if_due(&self, cost: &mut Cost) {
         let written = {
             let opened = self.opened.read().await;
-            if !checkpoint::is_due(&opened.index) {
+            if !checkpoint::is_due(&opened.index, self.limits.checkpoint) {
                 return;
             }
             checkpoint::write(&self.core, &opened.blocks, &opened.index).await

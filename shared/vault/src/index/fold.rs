@@ -19,7 +19,7 @@ use crate::index::tables::{Lookup, Packs, Parts, Rows, Snapshots};
 use crate::pack_table::PackId;
 
 /// Row entries that may be in memory before they are packed into compressed blocks.
-pub(crate) const MEMORY_ROWS: usize = 32_768;
+pub(crate) const MEMORY_ROWS: usize = if cfg!(test) { 64 } else { 65_536 };
 /// The same in bytes.
 pub(crate) const MEMORY_BYTES: usize = 48 << 20;
 

@@ -2,7 +2,7 @@
 
 use crate::error::VaultError;
 use crate::index::view::MailboxView;
-use crate::index::writer::MailboxWriter;
+use crate::index::writer::{MailboxWriter, WriterLimits};
 use crate::mailbox::Mailbox;
 
 impl Mailbox {
@@ -28,6 +28,6 @@ impl Mailbox {
     /// # Errors
     /// As [`view`](Self::view).
     pub async fn writer(&self) -> Result<MailboxWriter, VaultError> {
-        MailboxWriter::open(self.core.clone()).await
+        MailboxWriter::open(self.core.clone(), WriterLimits::default()).await
     }
 }

@@ -13,8 +13,8 @@ use crate::format::frame::FrameKind;
 use crate::index::block::Run;
 use crate::index::rows::column::Malformed;
 
-/// Entries per block.
-pub(crate) const BLOCK_ENTRIES: usize = 2048;
+/// Entries per block. Few in tests, so that small mailboxes have many blocks.
+pub(crate) const BLOCK_ENTRIES: usize = if cfg!(test) { 8 } else { 2048 };
 
 /// A block is closed earlier when its entries take this much memory.
 pub(crate) const BLOCK_WEIGHT_BYTES: usize = 2 << 20;

@@ -13,6 +13,7 @@ use crate::content_store::{ContentHead, ContentStore, StoredContent};
 use crate::core::MailboxCore;
 use crate::error::{StoreContentError, VaultError};
 use crate::ids::{ItemKey, PackNumber};
+use crate::index::checkpoint::CheckpointLimits;
 use crate::index::commit::Attempt;
 use crate::index::commit_info::Known;
 use crate::index::known::KnownMaps;
@@ -26,11 +27,12 @@ use crate::index::state::State;
 use crate::index::table::KeyOf;
 use crate::index::tables::Rows;
 use crate::index::version::ItemVersion;
-use crate::pack::{PackWriter, StagedPack};
+use crate::pack::{PackLimits, PackWriter, StagedPack};
 
 /// Writes to one mailbox. Shared by tasks through an `Arc`; every method takes `&self`.
 pub struct MailboxWriter {
     pub(crate) core: MailboxCore,
+    pub(crate) limits: WriterLimits,
     pub(crate) packs: PackWriter,
     chunker: Chunker,
     pub(crate) known: Arc<KnownMaps>,
@@ -43,6 +45,15 @@ pub struct MailboxWriter {
     pub(crate) staged: Mutex<Staging>,
     /// One commit at a time. Holds what a failed commit left to be tried again.
     pub(crate) commits: tokio::sync::Mutex<Commits>,
+}
+
+/// Sizes and intervals; tests use small ones.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WriterLimits {
+    /// Of packs.
+    pub packs: PackLimits,
+    /// Of checkpoints.
+    pub checkpoint: CheckpointLimits,
 }
 
 /// Changes that no commit holds yet.
@@ -79,7 +90,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl MailboxWriter {
     /// Opens a mailbox for writing.
-    pub(crate) async fn open(core: MailboxCore) -> Result<Self, VaultError> {
+    pub(crate) async fn open(core: MailboxCore, limits: WriterLimits) -> Result<Self, VaultError> {
         let mut skip = vec![];
         loop {
             let opened = open::open(&core, Purpose::Write, &skip, u64::MAX).await?;
@@ -88,7 +99,8 @@ impl MailboxWriter {
                 Ok(known) => {
                     let known = Arc::new(known);
                     return Ok(Self {
-                        packs: PackWriter::new(core.clone(), known.clone()),
+                        packs: PackWriter::with_limits(core.clone(), known.clone(), limits.packs),
+                        limits,
                         chunker: Chunker::new(core.keys.gear()),
                         known,
                         state: Mutex::new(Arc::new(opened.index.state.clone())),

@@ -1,4 +1,8 @@
 //! Tests of the whole index over a store in memory.
 
 mod basics;
+mod checkpoints;
+mod crashes;
+mod races;
+mod verification;
 pub(crate) mod world;

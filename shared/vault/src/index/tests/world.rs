@@ -13,12 +13,14 @@ use mailkeep_ports::{MemoryStore, SeededRng, Store, TestClock};
 use crate::content_store::ContentHead;
 use crate::context::VaultContext;
 use crate::error::VaultError;
+use crate::index::checkpoint::CheckpointLimits;
 use crate::index::commit_info::{CommitInfo, Committed};
 use crate::index::filter::ItemFilter;
 use crate::index::version::ItemVersion;
 use crate::index::view::MailboxView;
-use crate::index::writer::MailboxWriter;
+use crate::index::writer::{MailboxWriter, WriterLimits};
 use crate::mailbox::Mailbox;
+use crate::pack::PackLimits;
 use crate::testing;
 
 /// A context over a store.
@@ -150,4 +152,39 @@ pub(crate) async fn contents(view: &MailboxView) -> Model {
         assert!(doubled.is_none(), "an item is listed twice");
     }
     model
+}
+
+/// Small packs and frequent checkpoints.
+pub(crate) fn small() -> WriterLimits {
+    WriterLimits {
+        packs: PackLimits {
+            pack_bytes: 4 << 10,
+            inline_bytes: 2 << 10,
+        },
+        checkpoint: CheckpointLimits {
+            segments: 3,
+            row_entries: 40,
+        },
+    }
+}
+
+/// A writer with small limits.
+pub(crate) async fn small_writer(mailbox: &Mailbox) -> Result<MailboxWriter, VaultError> {
+    MailboxWriter::open(mailbox.core.clone(), small()).await
+}
+
+/// A message with an attachment that cannot be compressed.
+pub(crate) fn big_mime(text: &str, bytes: usize) -> Vec<u8> {
+    let mut noise = vec![0; bytes];
+    let seed = text
+        .bytes()
+        .fold(7_u64, |seed, byte| seed * 31 + u64::from(byte));
+    mailkeep_ports::Rng::fill(&SeededRng::new(seed), &mut noise);
+    let mut message =
+        format!("Subject: {text}\r\nContent-Transfer-Encoding: base64\r\n\r\n").into_bytes();
+    for line in noise.chunks(57) {
+        message.extend_from_slice(data_encoding::BASE64.encode(line).as_bytes());
+        message.extend_from_slice(b"\r\n");
+    }
+    message
 }
