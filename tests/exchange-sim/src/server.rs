@@ -197,7 +197,8 @@ fn json_body(value: Value, damage: Option<&FaultKind>) -> Body {
         Some(FaultKind::ControlCharacters) => {
             text = text.replacen("\"subject\":\"", "\"subject\":\"\u{b}\u{1}", usize::MAX);
         }
-        Some(FaultKind::LostAnswer | FaultKind::CutStream { .. }) => {
+        Some(FaultKind::LostAnswer) => return broken(Vec::new(), 0, None),
+        Some(FaultKind::CutStream { .. }) => {
             return broken(vec![Segment::Text(Bytes::from(text))], 5, None);
         }
         _ => {}
@@ -224,18 +225,26 @@ fn stream_body(segments: Vec<Segment>, pass: Option<Pass>) -> Body {
 fn broken(segments: Vec<Segment>, after: u64, pass: Option<Pass>) -> Body {
     let mut left = after;
     let mut pass = pass;
-    let pieces = Chunks::new(segments)
-        .map_while(move |mut chunk| {
-            if left == 0 {
-                drop(pass.take());
-                return None;
-            }
-            chunk.truncate(index(left));
-            left -= wide(chunk.len());
-            Some(Ok(chunk))
-        })
-        .chain(std::iter::once(Err(std::io::Error::other(
-            "cut on request",
-        ))));
-    Body::from_stream(futures::stream::iter(pieces).map(|piece| piece))
+    let pieces = Chunks::new(segments).map_while(move |mut chunk| {
+        if left == 0 {
+            drop(pass.take());
+            return None;
+        }
+        chunk.truncate(index(left));
+        left -= wide(chunk.len());
+        Some(Ok(chunk))
+    });
+    let end = async move {
+        if after > 0 {
+            // What was sent so far has to leave before the connection breaks.
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the client sees the break by its real clock"
+            )]
+            tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        }
+        Err(std::io::Error::other("cut on request"))
+    };
+    let end = futures::stream::once(end);
+    Body::from_stream(futures::stream::iter(pieces).chain(end))
 }

@@ -1,5 +1,5 @@
 //! mbox files. Quoted lines (`>From `) are unquoted; a message ends before the empty line in front of
-//! the next `From ` line.
+//! the next `From ` line with a date.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -34,7 +34,7 @@ pub(crate) fn read(
         if length == 0 {
             break;
         }
-        if is_after_blank && line.starts_with(b"From ") {
+        if is_after_blank && is_separator(&line) {
             state.finish(&folders, date, add)?;
             state.start = Some(offset + wide(length));
             state.end = offset + wide(length);
@@ -46,6 +46,23 @@ pub(crate) fn read(
         offset += wide(length);
     }
     state.finish(&folders, date, add)
+}
+
+/// Whether a line behind an empty line starts a message: `From sender`, usually with a date.
+/// Sentences that happen to start with "From" do not.
+fn is_separator(line: &[u8]) -> bool {
+    let Some(rest) = line.strip_prefix(b"From ") else {
+        return false;
+    };
+    let mut words = rest
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    let has_sender_only = words.clone().count() == 1 && rest.contains(&b'@');
+    has_sender_only
+        || words.any(|word| {
+            matches!(word, [a, b, b':', c, d, ..]
+                if [a, b, c, d].iter().all(|digit| digit.is_ascii_digit()))
+        })
 }
 
 /// The message that is being read.
