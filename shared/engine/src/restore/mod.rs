@@ -3,11 +3,13 @@
 //! Every item carries a marker that follows from the vault, the item, its version and the target
 //! folder. Repeating a restore finds its own work by it, so it can be repeated until all is there.
 
+mod account;
 mod attachment;
 mod conflict;
 mod folders;
 mod item;
 mod marker;
+mod one;
 mod plan;
 pub mod request;
 mod run;

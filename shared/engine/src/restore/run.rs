@@ -6,23 +6,17 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use mailkeep_exchange::{SourceError, Target};
-use mailkeep_model::{Action, FailureClass, FolderId};
-use mailkeep_vault::{ItemVersion, MailboxView, VaultError};
+use mailkeep_model::{FailureClass, FolderId};
+use mailkeep_vault::{ItemVersion, MailboxView};
 
-use super::conflict::{ExistingItems, Meeting};
+use super::conflict::ExistingItems;
 use super::folders::{Placer, TargetFolders};
-use super::item::restore_item;
 use super::marker::marker;
+use super::one::{Done, OneItem};
 use super::plan::{is_wanted_empty, new_folder, open, own_markers};
-use super::{ConflictPolicy, ItemProblem, RestoreOutcome, RestoreRequest, RestoreSummary};
-use crate::error::vault_code;
+use super::{RestoreOutcome, RestoreRequest, RestoreSummary};
 use crate::select::{self, SelectedFolder};
 use crate::{Engine, EngineError, Event, Observer, Progress, StopSignal};
-
-/// Problems kept in a summary.
-const MAX_PROBLEMS: usize = 1000;
-/// Failures of the service in a row after which a restore ends; repeating it goes on.
-const MAX_FAILURES_IN_A_ROW: u32 = 8;
 
 /// Restores. Items that fail are recorded and the others go on; a full mailbox and a refused
 /// connection end it. May be repeated: what is there already is left alone.
@@ -72,7 +66,7 @@ pub async fn run(
 }
 
 /// What ends a restore early.
-enum End {
+pub(super) enum End {
     Stopped,
     Failed(SourceError),
     Engine(EngineError),
@@ -84,36 +78,17 @@ impl From<EngineError> for End {
     }
 }
 
-struct Restore {
-    engine: Engine,
-    target: Arc<dyn Target>,
-    request: RestoreRequest,
-    observer: Arc<dyn Observer>,
-    stop: StopSignal,
-    view: MailboxView,
-    folders: TargetFolders,
-    summary: RestoreSummary,
-    progress: Progress,
-    failures_in_a_row: u32,
-}
-
-/// What became of one item.
-enum Done {
-    Created {
-        losses: Vec<String>,
-        replaced: u64,
-    },
-    AlreadyThere {
-        replaced: u64,
-    },
-    Skipped,
-    /// Created, but an old one could not be moved away.
-    NotReplaced {
-        losses: Vec<String>,
-        error: SourceError,
-    },
-    Failed(SourceError),
-    Damaged(VaultError),
+pub(super) struct Restore {
+    pub(super) engine: Engine,
+    pub(super) target: Arc<dyn Target>,
+    pub(super) request: RestoreRequest,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) stop: StopSignal,
+    pub(super) view: MailboxView,
+    pub(super) folders: TargetFolders,
+    pub(super) summary: RestoreSummary,
+    pub(super) progress: Progress,
+    pub(super) failures_in_a_row: u32,
 }
 
 impl Restore {
@@ -263,168 +238,5 @@ impl Restore {
         } else {
             Ok(())
         }
-    }
-
-    fn note(&mut self, version: &ItemVersion, done: Done) -> Result<(), End> {
-        self.progress.items_done += 1;
-        let summary = &mut self.summary;
-        let mut created = |losses: &[String], replaced| {
-            summary.restored += 1;
-            summary.replaced += replaced;
-            summary.with_losses += u64::from(!losses.is_empty());
-            summary.bytes += version.item.size_bytes;
-        };
-        match done {
-            Done::Created { losses, replaced } => {
-                created(&losses, replaced);
-                self.failures_in_a_row = 0;
-                self.progress.bytes_done += version.item.size_bytes;
-                for loss in losses {
-                    self.problem(version, None, "loss", loss);
-                }
-            }
-            Done::AlreadyThere { replaced } => {
-                summary.already_there += 1;
-                summary.replaced += replaced;
-            }
-            Done::Skipped => summary.skipped += 1,
-            Done::NotReplaced { losses, error } => {
-                created(&losses, 0);
-                for loss in losses {
-                    self.problem(version, None, "loss", loss);
-                }
-                let message =
-                    format!("the new item is complete, the old one is still there: {error}");
-                self.summary.failed += 1;
-                self.problem(version, Some(error.class), &error.code, message);
-            }
-            Done::Damaged(error) => {
-                summary.failed += 1;
-                let class = Some(FailureClass::Vault);
-                self.problem(version, class, vault_code(&error), error.to_string());
-            }
-            Done::Failed(error) => {
-                summary.failed += 1;
-                self.problem(
-                    version,
-                    Some(error.class),
-                    &error.code,
-                    error.message.clone(),
-                );
-                return self.judge(error);
-            }
-        }
-        Ok(())
-    }
-
-    /// Does a failed item end the restore?
-    fn judge(&mut self, error: SourceError) -> Result<(), End> {
-        match error.class.action() {
-            _ if error.class == FailureClass::Vault => Ok(()),
-            Action::StopConnection | Action::StopMailbox => Err(End::Failed(error)),
-            Action::Retry => {
-                self.failures_in_a_row += 1;
-                let is_down = error.class == FailureClass::Throttled
-                    || self.failures_in_a_row >= MAX_FAILURES_IN_A_ROW;
-                if is_down {
-                    Err(End::Failed(error))
-                } else {
-                    Ok(())
-                }
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn problem(
-        &mut self,
-        version: &ItemVersion,
-        class: Option<FailureClass>,
-        code: &str,
-        message: String,
-    ) {
-        if let Some(class) = class {
-            self.observer.event(&Event::TransferFailed {
-                item: version.key.to_string(),
-                message: message.clone(),
-                class,
-            });
-        }
-        if self.summary.problems.len() < MAX_PROBLEMS {
-            let folders = self.view.folders().iter();
-            let mut folders = folders.filter(|f| f.folder.id == version.item.folder);
-            self.summary.problems.push(ItemProblem {
-                item: version.key.to_string(),
-                folder: folders
-                    .next()
-                    .map(|f| f.path.to_string())
-                    .unwrap_or_default(),
-                class,
-                code: code.to_owned(),
-                message,
-            });
-        }
-    }
-}
-
-struct OneItem {
-    target: Arc<dyn Target>,
-    view: MailboxView,
-    request: RestoreRequest,
-    folder: FolderId,
-}
-
-impl OneItem {
-    async fn restore(&self, version: &ItemVersion, marker: String, met: Meeting) -> Done {
-        let is_replacing = self.request.on_conflict == ConflictPolicy::Replace;
-        if met.is_already_there {
-            // An earlier run may have died between the new item and the old one's removal.
-            return match self.delete_old(is_replacing, &met).await {
-                Ok(replaced) => Done::AlreadyThere { replaced },
-                Err(error) => Done::Failed(error),
-            };
-        }
-        if !met.conflicts.is_empty() && self.request.on_conflict == ConflictPolicy::Skip {
-            return Done::Skipped;
-        }
-        let item = match restore_item(&self.view, version, marker).await {
-            Ok(item) => item,
-            Err(error) => return Done::Damaged(error),
-        };
-        let mailbox = &self.request.target;
-        for id in &met.unfinished {
-            if let Err(error) = self.target.delete_item(mailbox, id).await {
-                return Done::Failed(error);
-            }
-        }
-        let outcome = match self.target.create_item(mailbox, &self.folder, &item).await {
-            Ok(outcome) => outcome,
-            Err(error) => return Done::Failed(error),
-        };
-        match self.delete_old(is_replacing, &met).await {
-            Ok(replaced) => Done::Created {
-                losses: outcome.losses,
-                replaced,
-            },
-            Err(error) => Done::NotReplaced {
-                losses: outcome.losses,
-                error,
-            },
-        }
-    }
-
-    /// Only after the new item is complete.
-    async fn delete_old(&self, is_replacing: bool, met: &Meeting) -> Result<u64, SourceError> {
-        let mut deleted = 0;
-        if is_replacing {
-            for id in &met.conflicts {
-                match self.target.delete_item(&self.request.target, id).await {
-                    Ok(()) => deleted += 1,
-                    Err(error) if error.class == FailureClass::ItemGone => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        Ok(deleted)
     }
 }
