@@ -244,6 +244,61 @@ async fn damage_is_found_named_and_never_hides_the_rest() {
 }
 
 #[tokio::test]
+async fn a_missing_pack_is_found_quickly_with_the_items_that_suffer() {
+    let rig = rig().await;
+    rig.tenant.with("ann", |m| {
+        let mut n = 0_u64;
+        let noise = std::iter::repeat_with(|| {
+            n = n
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (n >> 56).to_le_bytes()[0]
+        });
+        let content: Vec<u8> = noise.take(9 << 20).collect();
+        m.add("inbox", content);
+    });
+    rig.back_up_complete().await;
+    let packs: Vec<String> = rig
+        .store
+        .names()
+        .into_iter()
+        .filter(|n| n.contains("/pack/"))
+        .collect();
+    assert!(
+        !packs.is_empty(),
+        "beyond 8 MiB a commit has packs of its own"
+    );
+    for name in packs {
+        let key = Key::new(name).unwrap();
+        rig.store.delete(&key, Condition::None).await.unwrap();
+    }
+    let request = VerifyRequest::new(VerifyLevel::Quick);
+    let report = verify::run(&rig.engine(), &request, Arc::new(Quiet), StopSignal::new())
+        .await
+        .unwrap();
+    assert_eq!(report.exit_code(), 1);
+    assert!(
+        report
+            .findings
+            .iter()
+            .any(|f| f.kind == FindingKind::Missing)
+    );
+    let key = rig.id_of("ann", "Item0004").await.key.to_string();
+    assert!(
+        report
+            .findings
+            .iter()
+            .any(|f| f.item.as_ref() == Some(&key))
+    );
+    let (files, summary) = export(&rig, ExportFormat::Eml).await;
+    assert_eq!(
+        (summary.exported, summary.failed, summary.exit_code()),
+        (3, 1, 3)
+    );
+    assert_eq!(files.files.len(), 3, "no half file is left");
+}
+
+#[tokio::test]
 async fn mailboxes_folders_and_items_are_found() {
     let rig = rig().await;
     let engine = rig.engine();

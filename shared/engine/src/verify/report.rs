@@ -6,12 +6,14 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerifyLevel {
-    /// Every object that the index refers to is listed with its size; index and log are read.
+    /// Every object that the index refers to is there with its size, and its end is readable; index
+    /// and log are read.
     #[default]
     Quick,
-    /// Every version of every item is read and its whole hash compared.
+    /// Every frame of every object is read, and every version of every item, whose whole hash is
+    /// compared.
     Full,
-    /// As `Full`, for about this percentage of the items (1 to 100), other ones every time.
+    /// As `Quick`, and about this percentage of the items (1 to 100) is read, other ones every time.
     Sample(u8),
 }
 
@@ -72,6 +74,10 @@ pub struct VerifyReport {
     pub items_known: u64,
     /// Bytes of content read.
     pub bytes_read: u64,
+    /// Objects that nothing refers to: left by interrupted backups, or of one that is running.
+    pub unreferenced_objects: u64,
+    /// Their size.
+    pub unreferenced_bytes: u64,
     /// It was stopped before the end.
     pub is_stopped: bool,
     /// The first 10,000 findings; the counts below tell of all.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use mailkeep_vault::{MailboxId, MailboxView, VaultError};
+use mailkeep_vault::{MailboxId, VaultError};
 
 use super::items::ItemCheck;
+use super::objects::ObjectCheck;
 use super::{Finding, FindingKind, VerifyLevel, VerifyReport, VerifyRequest};
 use crate::{Engine, EngineError, Event, Observer, StopSignal};
 
@@ -77,7 +78,15 @@ impl MailboxCheck<'_> {
     async fn mailbox(&mut self, id: &MailboxId) -> Result<(), VaultError> {
         let mailbox = self.engine.vault().mailbox(id).await?;
         let view = mailbox.view().await?;
-        self.objects(&view).await?;
+        let mut objects = ObjectCheck {
+            view: &view,
+            place: self.place,
+            level: self.request.level,
+            limit: self.request.concurrent_items.max(1),
+            stop: self.stop,
+            report: self.report,
+        };
+        objects.all().await?;
         for gap in view.gaps() {
             let folder = view.folders().iter().find(|f| f.folder.id == gap.folder);
             self.report.add(Finding {
@@ -121,13 +130,6 @@ impl MailboxCheck<'_> {
                 });
             })
             .await
-    }
-
-    /// Every object that the index refers to is there, with its size.
-    async fn objects(&mut self, view: &MailboxView) -> Result<(), VaultError> {
-        let counts = view.counts();
-        self.report.objects += counts.segments + counts.packs;
-        Ok(())
     }
 }
 
