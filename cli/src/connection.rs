@@ -1,6 +1,7 @@
 //! Connections as they are kept: sealed documents inside the vault, secrets included, so that the
 //! vault and its key are all that a restore needs.
 
+use mailkeep_exchange::graph::{self, Cloud, GraphConnection};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -23,12 +24,25 @@ pub struct Connection {
     pub tenant: String,
     /// Application (client) id.
     pub client_id: String,
+    /// Microsoft cloud, by its code.
+    pub cloud: String,
     /// Sign-in service.
     pub login_url: String,
     /// Graph service.
     pub graph_url: String,
     /// How the application proves who it is.
     pub credential: Credential,
+}
+
+/// Where a tenant lives.
+#[derive(Debug, Default)]
+pub struct Hosts {
+    /// Microsoft cloud, by its code.
+    pub cloud: String,
+    /// Sign-in service.
+    pub login_url: String,
+    /// Graph service.
+    pub graph_url: String,
 }
 
 /// How an application proves who it is.
@@ -71,7 +85,7 @@ impl Connection {
         name: String,
         tenant: String,
         client_id: String,
-        (login_url, graph_url): (String, String),
+        hosts: Hosts,
         credential: Credential,
     ) -> Result<Self, CliError> {
         if !is_plain(&name) {
@@ -91,8 +105,9 @@ impl Connection {
             name,
             tenant,
             client_id,
-            login_url,
-            graph_url,
+            cloud: hosts.cloud,
+            login_url: hosts.login_url,
+            graph_url: hosts.graph_url,
             credential,
         })
     }
@@ -132,6 +147,34 @@ impl Connection {
         serde_json::from_slice(bytes)
             .map_err(|_| wrong("its document is damaged; add it again with --replace"))
     }
+
+    /// The connection as the connector wants it.
+    ///
+    /// # Errors
+    /// When it names a cloud that this version does not know.
+    pub fn into_settings(self) -> Result<GraphConnection, CliError> {
+        let Some(cloud) = Cloud::from_code(&self.cloud) else {
+            return Err(CliError::Connection {
+                name: self.name,
+                cause: "names a cloud that this version does not know; update this program"
+                    .to_owned(),
+            });
+        };
+        let credential = match self.credential {
+            Credential::Secret { client_secret } => graph::Credential::Secret(client_secret),
+            Credential::Certificate {
+                certificate_pem,
+                private_key_pem,
+            } => graph::Credential::Certificate {
+                certificate_pem,
+                private_key_pem,
+            },
+        };
+        let mut settings = GraphConnection::new(self.tenant, self.client_id, credential, cloud);
+        settings.login_url = self.login_url;
+        settings.graph_url = self.graph_url;
+        Ok(settings)
+    }
 }
 
 fn is_plain(text: &str) -> bool {
@@ -158,15 +201,8 @@ mod tests {
         let credential = Credential::Secret {
             client_secret: SecretString::from("s3cr3t"),
         };
-        let hosts = ("https://login".to_owned(), "https://graph".to_owned());
-        Connection::new(
-            "contoso".into(),
-            "t.example".into(),
-            "app-1".into(),
-            hosts,
-            credential,
-        )
-        .unwrap()
+        let (tenant, app) = ("t.example".into(), "app-1".into());
+        Connection::new("contoso".into(), tenant, app, Hosts::default(), credential).unwrap()
     }
 
     #[test]
@@ -198,7 +234,7 @@ mod tests {
             let credential = Credential::Secret {
                 client_secret: SecretString::from("x"),
             };
-            let hosts = (String::new(), String::new());
+            let hosts = Hosts::default();
             let made = Connection::new(name.into(), "t".into(), "c".into(), hosts, credential);
             assert_eq!(made.unwrap_err().exit_code(), 2, "{name}");
         }

@@ -3,7 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use mailkeep_engine::EngineError;
 use mailkeep_exchange::SourceError;
+use mailkeep_ports::StoreError;
+use mailkeep_vault::VaultError;
 use serde::Serialize;
 
 /// How a verb that was carried out ends the process.
@@ -20,6 +23,17 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// The end that a summary's exit code stands for.
+    #[must_use]
+    pub fn from_code(code: u8) -> Self {
+        match code {
+            0 => Self::Done,
+            3 => Self::Gaps,
+            4 => Self::Authentication,
+            _ => Self::Error,
+        }
+    }
+
     /// The process exit code.
     #[must_use]
     pub fn code(self) -> u8 {
@@ -46,6 +60,9 @@ pub enum CliError {
     /// Something that was asked for is not there.
     #[error("{0}")]
     NotFound(String),
+    /// A secret of this machine.
+    #[error(transparent)]
+    Secret(#[from] mailkeep_ports::SecretError),
     /// A file of this machine.
     #[error("{action} {}: {source}", path.display())]
     File {
@@ -63,8 +80,20 @@ pub enum CliError {
     #[error("{source}. {}", source.class.advice())]
     Exchange {
         /// The failed call.
-        source: SourceError,
+        source: Box<SourceError>,
     },
+    /// The engine.
+    #[error(transparent)]
+    Engine(Box<EngineError>),
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The folder that holds the vault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// This program could not start working.
+    #[error("starting to work: {0}")]
+    Runtime(io::Error),
     /// A stored connection cannot be used.
     #[error("connection {name}: {cause}")]
     Connection {
@@ -92,6 +121,11 @@ impl CliError {
         match self {
             Self::Usage(_) => 2,
             Self::Key(_) => 4,
+            Self::Vault(VaultError::WrongKey { .. }) => 4,
+            Self::Engine(error) => match **error {
+                EngineError::Vault(VaultError::WrongKey { .. }) => 4,
+                _ => error.exit_code(),
+            },
             Self::Exchange { source } if source.class.is_authentication() => 4,
             // The reader of our output went away (`mailkeep ls | head`): nothing went wrong.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
@@ -126,6 +160,13 @@ impl CliError {
 
 impl From<SourceError> for CliError {
     fn from(source: SourceError) -> Self {
+        let source = Box::new(source);
         Self::Exchange { source }
+    }
+}
+
+impl From<EngineError> for CliError {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(Box::new(error))
     }
 }

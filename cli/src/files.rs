@@ -1,26 +1,61 @@
 //! Files that this program creates beside the vault: never over an existing one.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::path::Path;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 
 use crate::CliError;
 
-/// Creates a file that only its owner may read, writes it and makes it durable.
-///
-/// # Errors
-/// When a file of this name exists, or it cannot be written.
-pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options
-        .open(path)
-        .map_err(CliError::file("creating", path))?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(CliError::file("writing", path))
+/// A new, empty file that only its owner may read. It vanishes again unless it is filled, so that
+/// a later failure leaves nothing behind, and a file that cannot be created is noticed early.
+#[derive(Debug)]
+pub struct Reserved {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Reserved {
+    /// Creates the file.
+    ///
+    /// # Errors
+    /// When a file of this name exists, or it cannot be created.
+    pub fn create(path: &Path, what: &str) -> Result<Self, CliError> {
+        must_not_exist(path, what)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options
+            .open(path)
+            .map_err(CliError::file("creating", path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            file: Some(file),
+        })
+    }
+
+    /// Writes the file and makes it durable.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn fill(mut self, bytes: &[u8]) -> Result<(), CliError> {
+        if let Some(file) = &mut self.file {
+            file.write_all(bytes)
+                .and_then(|()| file.sync_all())
+                .map_err(CliError::file("writing", &self.path))?;
+        }
+        self.file = None;
+        Ok(())
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            // Best effort: an empty file is left over at worst.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
 }
 
 /// Refuses a name that is taken, before anything else is done.
@@ -36,6 +71,22 @@ pub fn must_not_exist(path: &Path, what: &str) -> Result<(), CliError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(CliError::file("looking at", path)(error)),
     }
+}
+
+/// A small text file that is no secret.
+///
+/// # Errors
+/// When it cannot be read, is no text in UTF-8, or is larger than 64 KiB.
+pub fn read_small_text(path: &Path) -> Result<String, CliError> {
+    const LARGEST: u64 = 64 << 10;
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text))
+        .and_then(|read| match read as u64 > LARGEST {
+            true => Err(std::io::Error::other("too large")),
+            false => Ok(text),
+        })
+        .map_err(CliError::file("reading", path))
 }
 
 /// Refuses a folder that holds anything. A folder that does not exist is fine.
@@ -57,18 +108,6 @@ pub fn must_be_empty(path: &Path, what: &str) -> Result<(), CliError> {
     }
 }
 
-/// Creates a file for writing that must not exist yet.
-///
-/// # Errors
-/// When it exists or cannot be created.
-pub fn create_new(path: &Path) -> Result<File, CliError> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(CliError::file("creating", path))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,9 +117,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         assert!(must_not_exist(&path, "key").is_ok());
-        write_private(&path, b"first").unwrap();
-        assert!(write_private(&path, b"second").is_err());
-        assert_eq!(must_not_exist(&path, "key").unwrap_err().exit_code(), 2);
+        let reserved = Reserved::create(&path, "key").unwrap();
+        assert!(Reserved::create(&path, "key").is_err());
+        reserved.fill(b"first").unwrap();
+        assert_eq!(Reserved::create(&path, "key").unwrap_err().exit_code(), 2);
         assert_eq!(fs::read(&path).unwrap(), b"first");
         #[cfg(unix)]
         {
@@ -88,6 +128,14 @@ mod tests {
             let mode = fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
+    }
+
+    #[test]
+    fn a_reserved_file_vanishes_when_it_is_not_filled() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        drop(Reserved::create(&path, "key").unwrap());
+        assert!(!path.exists());
     }
 
     #[test]

@@ -1,14 +1,26 @@
 //! Ctrl-C: the first one stops after a last commit, the second one at once.
 
 use mailkeep_engine::StopSignal;
+use tokio::task::JoinHandle;
 
 /// The exit code of a process that was interrupted, as shells know it.
 const INTERRUPTED: i32 = 130;
 
+/// Listens for interrupts until it is dropped.
+#[derive(Debug)]
+#[must_use = "listening ends when this is dropped"]
+pub struct Watch(JoinHandle<()>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// Gives `stop` at the first interrupt (or request to terminate) and ends the process at the second.
 /// What is not committed by then is fetched again by the next run.
-pub fn watch(stop: StopSignal) {
-    tokio::spawn(async move {
+pub fn watch(stop: StopSignal) -> Watch {
+    Watch(tokio::spawn(async move {
         if !interrupted().await {
             return;
         }
@@ -17,7 +29,7 @@ pub fn watch(stop: StopSignal) {
         if interrupted().await {
             std::process::exit(INTERRUPTED);
         }
-    });
+    }))
 }
 
 #[cfg(unix)]

@@ -2,13 +2,16 @@
 //! verbs do is in `mailkeep-engine`; nothing here decides about mail.
 
 pub mod args;
+pub mod commands;
 pub mod connection;
 pub mod error;
 pub mod files;
 pub mod interrupt;
+pub mod keys;
 pub mod logging;
 pub mod output;
 pub mod secret;
+pub mod session;
 pub mod sink;
 pub mod view;
 

@@ -109,19 +109,19 @@ pub struct CatArgs {
 /// `mailkeep export`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Nothing is ever overwritten: the EML folder must be empty or new, the mbox file must not exist.
-EML files hold the original bytes. An mbox file cannot: lines that begin with \"From \" are quoted.
+Nothing is ever overwritten: the folder must be empty or new. EML files hold the original bytes. An
+mbox file cannot: lines that begin with \"From \" are quoted (mboxrd).
 
 Examples:
   mailkeep export --vault ./vault --mailbox ann@contoso.example --output ./ann
   mailkeep export --vault ./vault --mailbox ann@contoso.example --folder Inbox \\
-      --format mbox --output ./inbox.mbox
+      --format mbox --output ./inbox
   mailkeep export --vault ./vault --mailbox ann@contoso.example --item 3k7p2m9qx4w2a --output ./one")]
 pub struct ExportArgs {
     /// The mailbox: address or id
     #[arg(long, value_name = "ADDRESS")]
     pub mailbox: String,
-    /// Folder for EML files, or the mbox file
+    /// Folder to write to; new or empty
     #[arg(long, short, value_name = "PATH")]
     pub output: PathBuf,
     /// What to write
@@ -147,7 +147,7 @@ pub enum ExportFormat {
     /// One file per item, in folders like the mailbox's
     #[default]
     Eml,
-    /// One mbox file
+    /// One mbox file per folder
     Mbox,
 }
 

@@ -114,6 +114,24 @@ pub fn cut(text: &str, width: usize) -> String {
     short
 }
 
+/// Cuts text to so many terminal columns from its start, for paths: their end says more.
+#[must_use]
+pub fn cut_start(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut used = 1;
+    let mut kept = text.len();
+    for (index, c) in text.char_indices().rev() {
+        used += c.width().unwrap_or(0);
+        if used > width {
+            break;
+        }
+        kept = index;
+    }
+    format!("…{}", text.get(kept..).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,5 +157,8 @@ mod tests {
         assert_eq!(text, "A\n^[[31mred…\n");
         assert_eq!(cut("漢字漢字", 4), "漢…");
         assert_eq!(cut("abcd", 4), "abcd");
+        assert_eq!(cut_start("漢字漢字", 4), "…字");
+        assert_eq!(cut_start("Inbox/Projects/2026", 9), "…cts/2026");
+        assert_eq!(cut_start("abcd", 4), "abcd");
     }
 }

@@ -102,8 +102,45 @@ impl BackupView {
     }
 }
 
+/// Logs what matters to whoever reads the logs of a scheduled run. Ids and codes only.
+fn log(event: &Event) {
+    match event {
+        Event::RunStarted { run, .. } => tracing::info!(run = run.0, "run started"),
+        Event::FolderResync { mailbox, .. } => {
+            tracing::info!(mailbox = mailbox.0, "a folder is listed anew");
+        }
+        Event::Throttled { mailbox, until } => {
+            tracing::info!(mailbox = mailbox.0, %until, "throttled");
+        }
+        Event::Gap { mailbox, gap } => tracing::info!(
+            mailbox = mailbox.0,
+            class = gap.failure.class.code(),
+            code = gap.failure.code,
+            request_id = gap.failure.request_id,
+            attempts = gap.attempts,
+            "an item could not be taken"
+        ),
+        Event::Committed {
+            mailbox,
+            sequence,
+            bytes_stored,
+        } => tracing::info!(mailbox = mailbox.0, sequence, bytes_stored, "committed"),
+        Event::MailboxFinished { summary } => tracing::info!(
+            mailbox = summary.mailbox.0,
+            vault_mailbox = summary.vault_mailbox,
+            stored = summary.counters.items_stored,
+            failed = summary.counters.items_failed,
+            requests = summary.counters.requests,
+            complete = summary.outcome == MailboxOutcome::Complete,
+            "mailbox finished"
+        ),
+        _ => {}
+    }
+}
+
 impl Observer for BackupView {
     fn event(&self, event: &Event) {
+        log(event);
         match event {
             Event::RunStarted { mailboxes, .. } => self.bars.expect_rows(*mailboxes),
             Event::MailboxStarted {

@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod bars;
+pub mod items;
 pub mod restore;
 pub mod verify;
 

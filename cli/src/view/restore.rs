@@ -1,8 +1,8 @@
 //! A restore: its plan, bars while it works, and what it did.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use mailkeep_engine::restore::{RestoreOutcome, RestorePlan, RestoreSummary};
+use mailkeep_engine::restore::{ItemProblem, RestoreOutcome, RestorePlan, RestoreSummary};
 use mailkeep_engine::{Event, Observer};
 use mailkeep_ports::Clock;
 use serde::Serialize;
@@ -11,15 +11,14 @@ use super::{Bars, Style};
 use crate::CliError;
 use crate::output::{Column, Output, Table, human};
 
+/// At most so many problems are printed; the summary counts all.
+const SHOWN_PROBLEMS: usize = 20;
+
 /// Shows how far a restore or an export is.
 pub struct TransferView {
     bars: Bars,
     label: &'static str,
-    failures: Mutex<Vec<String>>,
 }
-
-/// At most so many failures are shown while working; the summary counts all.
-const SHOWN_FAILURES: usize = 20;
 
 impl TransferView {
     /// A view for one restore or export.
@@ -28,16 +27,12 @@ impl TransferView {
         Self {
             bars: Bars::new(style, clock),
             label,
-            failures: Mutex::default(),
         }
     }
 
-    /// Takes the bars away and gives back what failed, the first of it, in words.
-    #[must_use]
-    pub fn finish(&self) -> Vec<String> {
+    /// Takes the bars away.
+    pub fn finish(&self) {
         self.bars.clear();
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut failures)
     }
 }
 
@@ -49,12 +44,6 @@ impl Observer for TransferView {
                 self.bars.start(self.label, self.label, Some(*items));
             }
             Event::TransferProgress { progress } => self.bars.update(self.label, progress),
-            Event::TransferFailed { item, message, .. } => {
-                let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-                if failures.len() < SHOWN_FAILURES {
-                    failures.push(format!("{item}: {message}"));
-                }
-            }
             _ => {}
         }
     }
@@ -173,21 +162,31 @@ pub fn summary_lines(summary: &RestoreSummary) -> Vec<String> {
             human::printable(folder)
         ));
     }
-    for problem in summary.problems.iter().take(SHOWN_FAILURES) {
-        let what = if problem.class.is_some() {
-            "failed"
-        } else {
-            "loss"
-        };
-        lines.push(format!(
-            "{what}: {} in {}: {} ({})",
-            problem.item,
-            human::printable(&problem.folder),
-            human::printable(&problem.message),
-            problem.code
-        ));
-    }
-    let hidden = summary.problems.len().saturating_sub(SHOWN_FAILURES);
+    lines.extend(problem_lines(&summary.problems));
+    lines
+}
+
+/// What went wrong with single items, the first of it.
+#[must_use]
+pub fn problem_lines(problems: &[ItemProblem]) -> Vec<String> {
+    let mut lines: Vec<_> = problems
+        .iter()
+        .take(SHOWN_PROBLEMS)
+        .map(|problem| {
+            let what = if problem.class.is_some() {
+                "failed"
+            } else {
+                "loss"
+            };
+            let folder = human::printable(&problem.folder);
+            let message = human::printable(&problem.message);
+            format!(
+                "{what}: {} in {folder}: {message} ({})",
+                problem.item, problem.code
+            )
+        })
+        .collect();
+    let hidden = problems.len().saturating_sub(SHOWN_PROBLEMS);
     if hidden > 0 {
         lines.push(format!("… and {hidden} more; --json shows them"));
     }

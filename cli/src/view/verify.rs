@@ -131,10 +131,10 @@ pub fn closing_line(report: &VerifyReport) -> String {
         number => format!("{} mailboxes", human::count(number)),
     };
     format!(
-        "{verdict}. Checked {mailboxes}, {}; read back {} of {} item versions ({}).",
+        "{verdict}. Checked {mailboxes} with {} in {}; read {} back ({}).",
+        human::plural(report.items_known, "item version"),
         human::plural(report.objects, "object"),
-        human::count(report.items_read),
-        human::count(report.items_known),
+        human::plural(report.items_read, "message"),
         human::size(report.bytes_read),
     )
 }

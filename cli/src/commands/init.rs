@@ -1,0 +1,106 @@
+//! `mailkeep init`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mailkeep_local::FolderStore;
+use mailkeep_vault::{CreateOptions, Recipient, Vault};
+use serde::Serialize;
+
+use crate::args::InitArgs;
+use crate::files::{self, Reserved};
+use crate::secret::PASSPHRASE_VARIABLE;
+use crate::session::Session;
+use crate::{CliError, Exit, keys};
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "vault_created")]
+struct Created<'a> {
+    vault: &'a str,
+    path: String,
+    recovery_key_file: String,
+    key_file: Option<String>,
+}
+
+/// Creates a vault and its keys.
+///
+/// # Errors
+/// When a file or folder is in the way, or the vault cannot be written.
+pub(super) async fn run(session: &Session, args: &InitArgs) -> Result<Exit, CliError> {
+    let path = session.vault_path()?;
+    files::must_be_empty(path, "vault")?;
+    let new_files = [Some(&args.recovery_key_file), args.new_key_file.as_ref()];
+    for file in new_files.into_iter().flatten() {
+        must_lie_outside(path, file)?;
+    }
+    let recovery_file = Reserved::create(&args.recovery_key_file, "recovery key")?;
+    let mut new_key_file = None;
+    let (recipient, key_file) = if let Some(file) = &args.new_key_file {
+        let reserved = Reserved::create(file, "key file")?;
+        let (key, text) = keys::new_key_file(&*session.rng);
+        new_key_file = Some((reserved, text));
+        (Recipient::KeyFile(key), Some(file))
+    } else if let Some(file) = &session.global.key_file {
+        let key = keys::read_key_file(&session.input, file).await?;
+        (Recipient::KeyFile(key), Some(file))
+    } else {
+        let file = session.global.passphrase_file.as_deref();
+        let input = &session.input;
+        let passphrase = input.read_new("passphrase", file, PASSPHRASE_VARIABLE);
+        (Recipient::Passphrase(passphrase.await?), None)
+    };
+
+    let store = FolderStore::create(path, Arc::clone(&session.rng))?;
+    let context = session.context(store);
+    let created = Vault::create(context, &[recipient], CreateOptions::default()).await;
+    let (vault, recovery) = created?;
+    let text = keys::recovery_file(vault.id(), &recovery.to_text(), session.clock.now());
+    recovery_file.fill(text.as_bytes())?;
+    if let Some((reserved, text)) = new_key_file {
+        reserved.fill(text.as_bytes())?;
+    }
+
+    let mut output = session.output();
+    output.object(&Created {
+        vault: vault.id(),
+        path: path.display().to_string(),
+        recovery_key_file: args.recovery_key_file.display().to_string(),
+        key_file: key_file.map(|file| file.display().to_string()),
+    })?;
+    output.line(format!(
+        "Vault {} is ready in {}.",
+        vault.id(),
+        path.display()
+    ))?;
+    let key = match key_file {
+        Some(file) => format!("the key file {}", file.display()),
+        None => "the passphrase".to_owned(),
+    };
+    output.line(format!(
+        "
+Recovery key: {0}
+  Print it or copy it to a safe place away from this machine, then delete it here.
+  The vault opens with {key} or with this recovery key, and in no other way. If both are
+  lost, every backup in this vault is lost for good: nobody can open it, not even its makers.
+  Whoever holds either of them can read all mail in the vault.
+
+Next: mailkeep connection add NAME --vault {1} --tenant ID --client-id ID",
+        args.recovery_key_file.display(),
+        path.display()
+    ))?;
+    output.flush()?;
+    Ok(Exit::Done)
+}
+
+/// Refuses a key inside the vault: whoever copies the vault would have the key to it.
+fn must_lie_outside(vault: &Path, file: &Path) -> Result<(), CliError> {
+    let full = |path: &Path| std::path::absolute(path).map_err(CliError::file("looking at", path));
+    if full(file)?.starts_with(full(vault)?) {
+        return Err(CliError::Usage(format!(
+            "{} lies inside the vault's folder, so that whoever copies the vault would have the \
+             key to it; choose another place",
+            file.display()
+        )));
+    }
+    Ok(())
+}

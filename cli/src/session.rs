@@ -1,0 +1,184 @@
+//! One run of the program: where things are, how the vault is opened, how a tenant is reached.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mailkeep_engine::Engine;
+use mailkeep_exchange::graph::{GraphClient, GraphSource, GraphTarget};
+use mailkeep_exchange::{Source, Target};
+use mailkeep_local::{FolderStore, SystemClock, SystemRng};
+use mailkeep_ports::{Clock, Rng};
+use mailkeep_vault::{Unlock, Vault, VaultContext};
+
+use crate::CliError;
+use crate::args::{GlobalArgs, UnlockArgs};
+use crate::connection::{Connection, DOCUMENT_KIND};
+use crate::keys;
+use crate::output::Output;
+use crate::secret::{PASSPHRASE_VARIABLE, SecretInput};
+use crate::view::Style;
+
+/// What every verb needs.
+pub struct Session {
+    /// The options that every verb knows.
+    pub global: GlobalArgs,
+    /// Where secrets come from.
+    pub input: SecretInput,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+}
+
+impl Session {
+    /// This process, with the system's clock and randomness.
+    #[must_use]
+    pub fn of_process(global: GlobalArgs) -> Self {
+        Self {
+            global,
+            input: SecretInput::of_process(),
+            clock: Arc::new(SystemClock::new()),
+            rng: Arc::new(SystemRng),
+        }
+    }
+
+    /// Standard output in the form that was asked for.
+    #[must_use]
+    pub fn output(&self) -> Output {
+        Output::stdout(self.global.json)
+    }
+
+    /// Whether there are progress bars.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        Style::for_process(self.global.quiet)
+    }
+
+    /// The vault's folder.
+    ///
+    /// # Errors
+    /// When none was named.
+    pub fn vault_path(&self) -> Result<&Path, CliError> {
+        self.global.vault.as_deref().ok_or_else(|| {
+            CliError::Usage(
+                "no vault was named; give --vault PATH or set MAILKEEP_VAULT".to_owned(),
+            )
+        })
+    }
+
+    /// What the vault needs of this machine.
+    #[must_use]
+    pub fn context(&self, store: FolderStore) -> VaultContext {
+        VaultContext {
+            store: Arc::new(store),
+            clock: Arc::clone(&self.clock),
+            rng: Arc::clone(&self.rng),
+        }
+    }
+
+    /// Opens the vault.
+    ///
+    /// # Errors
+    /// When there is none, or the key does not fit.
+    pub async fn engine(&self, unlock: &UnlockArgs) -> Result<Engine, CliError> {
+        let path = self.vault_path()?;
+        // The store first: nobody should type a passphrase for a folder that is not there.
+        let store = FolderStore::open(path, Arc::clone(&self.rng))?;
+        let unlock = self.unlock(unlock).await?;
+        let vault = Vault::open(self.context(store), &unlock).await?;
+        let (clock, rng) = (Arc::clone(&self.clock), Arc::clone(&self.rng));
+        Ok(Engine::new(vault, clock, rng))
+    }
+
+    async fn unlock(&self, args: &UnlockArgs) -> Result<Unlock, CliError> {
+        if let Some(path) = &args.recovery_key_file {
+            let key = keys::read_recovery_file(&self.input, path).await?;
+            return Ok(Unlock::RecoveryKey(key));
+        }
+        if let Some(path) = &self.global.key_file {
+            let key = keys::read_key_file(&self.input, path).await?;
+            return Ok(Unlock::KeyFile(key));
+        }
+        let file = self.global.passphrase_file.as_deref();
+        let passphrase = self
+            .input
+            .read("passphrase", file, PASSPHRASE_VARIABLE)
+            .await?;
+        Ok(Unlock::Passphrase(passphrase))
+    }
+
+    /// The stored connection of this name, or the only one when no name is given.
+    ///
+    /// # Errors
+    /// When there is none by that name, or no name was given and there is not exactly one.
+    pub async fn connection(
+        &self,
+        vault: &Vault,
+        name: Option<&str>,
+    ) -> Result<Connection, CliError> {
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => {
+                let mut names = vault.documents(DOCUMENT_KIND).await?;
+                match (names.pop(), names.is_empty()) {
+                    (Some(only), true) => only,
+                    (None, _) => {
+                        return Err(CliError::NotFound(
+                            "this vault has no connection yet; `mailkeep connection add` stores one"
+                                .to_owned(),
+                        ));
+                    }
+                    (Some(_), false) => {
+                        return Err(CliError::Usage(
+                            "this vault has several connections; name one with --connection \
+                             (`mailkeep connection ls` lists them)"
+                                .to_owned(),
+                        ));
+                    }
+                }
+            }
+        };
+        match vault.document(DOCUMENT_KIND, &name).await? {
+            Some(document) => Connection::from_document(&name, &document),
+            None => Err(CliError::NotFound(format!(
+                "this vault has no connection {name}; `mailkeep connection ls` lists those it has"
+            ))),
+        }
+    }
+
+    /// Every stored connection, by name.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn connections(&self, vault: &Vault) -> Result<Vec<Connection>, CliError> {
+        let mut names = vault.documents(DOCUMENT_KIND).await?;
+        names.sort();
+        let mut connections = vec![];
+        for name in &names {
+            connections.push(self.connection(vault, Some(name)).await?);
+        }
+        Ok(connections)
+    }
+
+    /// The tenant that a connection leads to. Sends nothing yet.
+    ///
+    /// # Errors
+    /// When the connection is not usable.
+    pub fn connect(&self, connection: Connection) -> Result<Tenant, CliError> {
+        let settings = connection.into_settings()?;
+        let (clock, rng) = (Arc::clone(&self.clock), Arc::clone(&self.rng));
+        let client = GraphClient::new(&settings, clock, rng)?;
+        Ok(Tenant {
+            source: Arc::new(GraphSource::with_client(Arc::clone(&client))),
+            target: Arc::new(GraphTarget::with_client(client)),
+        })
+    }
+}
+
+/// A tenant, to read from and to write to. Both share one request budget.
+pub struct Tenant {
+    /// To read from.
+    pub source: Arc<dyn Source>,
+    /// To write to.
+    pub target: Arc<dyn Target>,
+}
