@@ -1,14 +1,18 @@
-//! Plain data and pure rules of mailkeep: what a mailbox, a folder, an item and a run are.
+//! Plain data and pure rules of mailkeep: what a mailbox, a folder, an item and a run are, and when
+//! a job may work.
 //!
 //! Architecture invariant: this crate does no I/O, knows no async runtime and reads no clock.
 
 pub mod failure;
+pub mod field_error;
 pub mod folder;
 pub mod item;
 pub mod mailbox;
 pub mod run;
+pub mod schedule;
 
 pub use failure::{Action, FailureClass, Gap, ItemFailure};
+pub use field_error::{FieldError, FieldErrors};
 pub use folder::{Folder, FolderId, FolderPath, WellKnownFolder};
 pub use item::{
     Address, Flag, FlagStatus, Importance, Item, ItemId, ItemKind, Representation, Sensitivity,
