@@ -1,10 +1,11 @@
-//! Plain data and pure rules of mailkeep: what a mailbox, a folder, an item and a run are, and when
-//! a job may work.
+//! Plain data and pure rules of mailkeep: what a mailbox, a folder, an item and a run are, when
+//! a job may work and which items it takes.
 //!
 //! Architecture invariant: this crate does no I/O, knows no async runtime and reads no clock.
 
 pub mod failure;
 pub mod field_error;
+pub mod filter;
 pub mod folder;
 pub mod item;
 pub mod mailbox;

@@ -25,7 +25,14 @@ pub struct Blackout {
 }
 
 impl Blackout {
-    pub(super) fn problems(&self) -> FieldErrors {
+    /// True when it holds at that moment.
+    #[must_use]
+    pub fn holds_at(&self, at: DateTime<Utc>) -> bool {
+        self.around(at, DAYS_BACK, 1)
+            .any(|(start, end)| start <= at && at < end)
+    }
+
+    pub(crate) fn problems(&self) -> FieldErrors {
         let mut errors = FieldErrors::default();
         errors.require(
             !self.days.is_empty(),
