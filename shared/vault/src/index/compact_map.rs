@@ -42,8 +42,15 @@ impl<K: Ord + Copy, V: Copy> CompactMap<K, V> {
         }
     }
 
-    /// Appends an entry whose key is greater than all others: for loading from sorted blocks.
+    /// Appends an entry whose key is not less than any other: for loading from sorted blocks.
     pub(crate) fn append(&mut self, key: K, value: V) {
+        if self.waiting.is_empty()
+            && let Some(last) = self.chunks.last_mut().and_then(|chunk| chunk.last_mut())
+            && last.0 == key
+        {
+            last.1 = value;
+            return;
+        }
         let ordered = self.waiting.is_empty()
             && self
                 .chunks
