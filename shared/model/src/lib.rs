@@ -1,5 +1,5 @@
 //! Plain data and pure rules of mailkeep: what a mailbox, a folder, an item and a run are, when
-//! a job may work and which items it takes.
+//! a job may work, which items it takes and in which states it is.
 //!
 //! Architecture invariant: this crate does no I/O, knows no async runtime and reads no clock.
 
@@ -11,6 +11,7 @@ pub mod item;
 pub mod mailbox;
 pub mod run;
 pub mod schedule;
+pub mod state;
 
 pub use failure::{Action, FailureClass, Gap, ItemFailure};
 pub use field_error::{FieldError, FieldErrors};
