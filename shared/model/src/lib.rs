@@ -1,5 +1,5 @@
-//! Plain data and pure rules of mailkeep: what a mailbox, a folder, an item and a run are, when
-//! a job may work, which items it takes and in which states it is.
+//! Plain data and pure rules of mailkeep: what a mailbox, a folder, an item and a run are, what
+//! a job is, when it may work, which items it takes and in which states it is.
 //!
 //! Architecture invariant: this crate does no I/O, knows no async runtime and reads no clock.
 
@@ -8,6 +8,7 @@ pub mod field_error;
 pub mod filter;
 pub mod folder;
 pub mod item;
+pub mod job;
 pub mod mailbox;
 pub mod run;
 pub mod schedule;

@@ -1,0 +1,119 @@
+//! Which mailboxes a job backs up. Everything but a list of mailboxes is looked up anew in each
+//! cycle, so that new ones join by themselves.
+
+use serde::{Deserialize, Serialize};
+
+use crate::FieldErrors;
+
+/// Most mailboxes that a definition may name.
+pub const MAX_NAMED_MAILBOXES: usize = 10_000;
+
+/// Which mailboxes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scope {
+    /// The mailboxes to choose from.
+    pub mailboxes: Mailboxes,
+    /// But not these: addresses or ids.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// Also shared mailboxes.
+    pub shared: bool,
+    /// Also rooms.
+    pub rooms: bool,
+    /// Also equipment.
+    pub equipment: bool,
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Self {
+            mailboxes: Mailboxes::All,
+            exclude: vec![],
+            shared: true,
+            rooms: true,
+            equipment: true,
+        }
+    }
+}
+
+/// The mailboxes to choose from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mailboxes {
+    /// All of the connection.
+    #[default]
+    All,
+    /// These: addresses or ids.
+    Chosen(Vec<String>),
+    /// The members of a group, also those of groups inside it: its address or id.
+    Group(String),
+    /// Those that a rule fits.
+    Rule(Rule),
+}
+
+/// An attribute with a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// The attribute.
+    pub attribute: Attribute,
+    /// Its value; case does not matter.
+    pub equals: String,
+}
+
+/// An attribute that a directory keeps of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Attribute {
+    Department,
+    Company,
+    Office,
+    Country,
+    JobTitle,
+}
+
+impl Scope {
+    pub(super) fn problems(&self) -> FieldErrors {
+        let mut errors = FieldErrors::default();
+        match &self.mailboxes {
+            Mailboxes::All => {}
+            Mailboxes::Chosen(list) => {
+                errors.require(
+                    !list.is_empty(),
+                    "mailboxes.chosen",
+                    "empty; name mailboxes",
+                );
+                check_list("mailboxes.chosen", list, &mut errors);
+            }
+            Mailboxes::Group(group) => errors.require(
+                !group.trim().is_empty(),
+                "mailboxes.group",
+                "empty; name a group",
+            ),
+            Mailboxes::Rule(rule) => errors.require(
+                !rule.equals.trim().is_empty(),
+                "mailboxes.rule.equals",
+                "empty; give the value",
+            ),
+        }
+        check_list("exclude", &self.exclude, &mut errors);
+        errors
+    }
+}
+
+fn check_list(field: &str, list: &[String], errors: &mut FieldErrors) {
+    errors.require(
+        list.len() <= MAX_NAMED_MAILBOXES,
+        field,
+        format!("more than {MAX_NAMED_MAILBOXES}; use a group"),
+    );
+    for (index, name) in list.iter().enumerate() {
+        errors.require(
+            !name.trim().is_empty(),
+            &format!("{field}[{index}]"),
+            "empty",
+        );
+    }
+}
