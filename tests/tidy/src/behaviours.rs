@@ -1,0 +1,147 @@
+//! The tests that `docs/behaviours.md` names.
+
+use std::collections::BTreeSet;
+
+use crate::tree::{assert_none, files, text};
+
+const PAGE: &str = "docs/behaviours.md";
+
+/// The statement and the test of each line of the page's tables.
+fn rows(page: &str) -> Vec<(String, String)> {
+    let cells = |line: &str| -> Vec<String> {
+        let line = line.trim().trim_matches('|');
+        line.split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    page.lines()
+        .filter(|line| line.starts_with('|') && !line.starts_with("| ---"))
+        .map(cells)
+        .filter(|cells| cells.first().is_none_or(|cell| cell != "statement"))
+        .map(|cells| {
+            let cell = |at: usize| cells.get(at).cloned().unwrap_or_default();
+            (cell(0), cell(2).trim_matches('`').to_owned())
+        })
+        .collect()
+}
+
+/// What comes before the tests of a file: its crate's folder and its modules. `None` for files that
+/// belong to no crate.
+fn module(file: &str) -> Option<String> {
+    let inside = file.strip_suffix(".rs")?;
+    let (folder, inside) = inside
+        .split_once("/src/")
+        .or_else(|| inside.rsplit_once("/tests/"))?;
+    let crate_ = folder.rsplit('/').next()?;
+    let mut modules: Vec<_> = std::iter::once(crate_).chain(inside.split('/')).collect();
+    modules.pop_if(|last| matches!(*last, "mod" | "lib" | "main"));
+    Some(modules.join("::"))
+}
+
+/// Names of the tests of a file: functions that are marked as tests.
+fn tests(module: &str, text: &str) -> Vec<String> {
+    let mut found = vec![];
+    let (mut inner, mut is_test) = ("", false);
+    for line in text.lines() {
+        let code = line.trim();
+        if let Some(name) = line
+            .strip_prefix("mod ")
+            .and_then(|rest| rest.strip_suffix(" {"))
+        {
+            inner = name;
+        }
+        is_test |= code == "#[test]" || code.starts_with("#[tokio::test");
+        let code = code.strip_prefix("async ").unwrap_or(code);
+        if let Some(rest) = code.strip_prefix("fn ") {
+            let name = rest.split(['(', '<']).next().unwrap_or_default();
+            let inner = if inner.is_empty() {
+                String::new()
+            } else {
+                format!("{inner}::")
+            };
+            if std::mem::take(&mut is_test) {
+                found.push(format!("{module}::{inner}{name}"));
+            }
+        }
+    }
+    found
+}
+
+/// What is wrong with the page.
+fn findings(page: &str, tests: &BTreeSet<String>) -> Vec<String> {
+    let rows = rows(page);
+    let number = |statement: &str| {
+        statement == "A.U"
+            || statement
+                .split(", ")
+                .flat_map(|part| part.split(" to "))
+                .all(|part| {
+                    let (guide, rest) = part.split_once('-').unwrap_or_default();
+                    guide.len() == 3
+                        && guide.bytes().all(|byte| byte.is_ascii_digit())
+                        && rest.starts_with(|c: char| c.is_ascii_digit())
+                })
+    };
+    let mut findings = vec![];
+    for (statement, test) in &rows {
+        if !number(statement) {
+            findings.push(format!("`{statement}` is no number of a statement"));
+        }
+        if !tests.contains(test) {
+            findings.push(format!("{statement}: there is no test {test}"));
+        }
+    }
+    let distinct: BTreeSet<_> = rows.iter().collect();
+    if distinct.len() < rows.len() {
+        findings.push("a line stands twice".to_owned());
+    }
+    findings
+}
+
+#[test]
+fn every_named_test_exists() {
+    let mut all = BTreeSet::new();
+    for file in files() {
+        if let Some(module) = module(&file) {
+            all.extend(tests(&module, &text(&file).unwrap_or_default()));
+        }
+    }
+    let page = text(PAGE).unwrap();
+    assert!(rows(&page).len() > 40, "the tables of {PAGE} are not found");
+    assert_none(
+        "tests that the page of behaviours names",
+        &findings(&page, &all),
+    );
+}
+
+#[test]
+fn what_is_missing_is_found() {
+    assert_eq!(module("shared/model/src/job/mod.rs").unwrap(), "model::job");
+    assert_eq!(module("shared/model/src/lib.rs").unwrap(), "model");
+    assert_eq!(module("tests/tidy/src/tree.rs").unwrap(), "tidy::tree");
+    assert_eq!(
+        module("cli/tests/exit_codes.rs").unwrap(),
+        "cli::exit_codes"
+    );
+    assert_eq!(module("README.md"), None);
+
+    let source = "fn helper() {}\n#[test]\nfn one() {}\nmod tests {\n    #[test]\n    /// Words.\n    \
+                  fn two(x: u8) {}\n    fn three() {}\n    #[tokio::test]\n    async fn four() {}\n}\n";
+    let tests: BTreeSet<_> = tests("model", source).into_iter().collect();
+    assert_eq!(
+        tests.iter().map(String::as_str).collect::<Vec<_>>(),
+        ["model::one", "model::tests::four", "model::tests::two"]
+    );
+
+    let head = "| statement | in short | test |\n| --- | --- | --- |\n";
+    let page = |rows: &str| findings(&format!("{head}{rows}"), &tests);
+    assert!(
+        page("| 000-1 | x | `model::one` |\n| 000-1 to 003-2, 004-3a | x | `model::one` |\n")
+            .is_empty()
+    );
+    assert_eq!(page("| 000-1 | x | `model::three` |\n").len(), 1);
+    assert_eq!(page("| 000-1 | x | |\n").len(), 1);
+    assert_eq!(page("| 0-1 | x | `model::one` |\n").len(), 1);
+    assert_eq!(
+        page("| A.U | x | `model::one` |\n| A.U | x | `model::one` |\n").len(),
+        1
+    );
+}
