@@ -95,11 +95,11 @@ impl Session {
             let key = keys::read_recovery_file(&self.input, path).await?;
             return Ok(Unlock::RecoveryKey(key));
         }
-        if let Some(path) = &self.global.key_file {
+        let file = self.global.passphrase_file.as_deref();
+        if let (Some(path), None) = (&self.global.key_file, file) {
             let key = keys::read_key_file(&self.input, path).await?;
             return Ok(Unlock::KeyFile(key));
         }
-        let file = self.global.passphrase_file.as_deref();
         let passphrase = self
             .input
             .read("passphrase", file, PASSPHRASE_VARIABLE)

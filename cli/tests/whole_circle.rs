@@ -240,6 +240,82 @@ async fn a_mailbox_goes_through_every_verb() {
     world.run(&["backup"]).await.expect(1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailbox_is_restored_into_its_own_folders_and_into_another_tenant() {
+    let world = World::ready(SimTenant::builder().mailboxes(1).items_per_mailbox(15)).await;
+    let ann = world.addresses().remove(0);
+    world.run(&["backup"]).await.expect(0);
+    let held = world.tenant.admin().items(&ann).unwrap().len();
+    let restore = |more: &'static [&'static str]| {
+        let (world, ann) = (&world, &ann);
+        async move {
+            let base = ["restore", "--mailbox", ann, "--folder", "Inbox"];
+            let words: Vec<_> = base.into_iter().chain(more.iter().copied()).collect();
+            world.json(&words).await
+        }
+    };
+    let skipped = restore(&["--placement", "original"]).await.expect(0);
+    let skipped = skipped.object("restore_summary");
+    assert_eq!(skipped["restored"], 0, "{skipped}");
+    assert_eq!(world.tenant.admin().items(&ann).unwrap().len(), held);
+    let copied = restore(&["--placement", "original", "--on-conflict", "copy"])
+        .await
+        .expect(0);
+    let copied = copied.object("restore_summary")["restored"]
+        .as_u64()
+        .unwrap();
+    assert!(copied > 0);
+    let now = world.tenant.admin().items(&ann).unwrap().len();
+    assert_eq!(now - held, usize::try_from(copied).unwrap());
+    restore(&["--placement", "original", "--folder-name", "x"])
+        .await
+        .expect(2);
+
+    let other = World::start(
+        SimTenant::builder()
+            .seed(9)
+            .mailboxes(1)
+            .items_per_mailbox(10),
+    )
+    .await;
+    let bob = other.addresses().remove(0);
+    let held = other.tenant.admin().items(&bob).unwrap().len();
+    let mut add = world.command(&["connection", "add", "other"]);
+    add.args([
+        "--tenant",
+        &other.tenant.tenant_id,
+        "--client-id",
+        &other.tenant.client_id,
+    ]);
+    add.args([
+        "--login-url",
+        other.tenant.base_url(),
+        "--graph-url",
+        other.tenant.base_url(),
+    ]);
+    add.env("MAILKEEP_CLIENT_SECRET", &other.tenant.client_secret);
+    support::run(add).await.expect(0);
+    restore(&["--to-connection", "other"]).await.expect(2);
+    let words = [
+        "restore",
+        "--mailbox",
+        &ann,
+        "--to-connection",
+        "other",
+        "--to",
+        &bob,
+    ];
+    let done = world.json(&words).await.expect(0).object("restore_summary");
+    let now = other.tenant.admin().items(&bob).unwrap().len();
+    assert_eq!(done["restored"], now - held);
+    // Two connections: a backup must say which.
+    world.run(&["backup"]).await.expect(2);
+    world
+        .run(&["backup", "--connection", CONNECTION])
+        .await
+        .expect(0);
+}
+
 /// Text goes to people: every verb that lists something says something without `--json` as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn text_output_is_a_table_and_piped_output_has_no_colours() {

@@ -54,8 +54,8 @@ pub struct GlobalArgs {
     /// Open the vault with this key file instead of a passphrase
     #[arg(long, global = true, value_name = "PATH", env = "MAILKEEP_KEY_FILE")]
     pub key_file: Option<PathBuf>,
-    /// Read the passphrase from the first line of this file
-    #[arg(long, global = true, value_name = "PATH", conflicts_with = "key_file")]
+    /// Read the passphrase from the first line of this file (wins over a key file)
+    #[arg(long, global = true, value_name = "PATH")]
     pub passphrase_file: Option<PathBuf>,
     /// Print one JSON object per line instead of text
     #[arg(long, global = true)]

@@ -24,7 +24,7 @@ pub struct InitArgs {
     #[arg(long, value_name = "PATH")]
     pub recovery_key_file: PathBuf,
     /// Make a new key file here and open the vault with it, instead of a passphrase
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["key_file", "passphrase_file"])]
+    #[arg(long, value_name = "PATH", conflicts_with = "passphrase_file")]
     pub new_key_file: Option<PathBuf>,
 }
 

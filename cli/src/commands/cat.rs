@@ -36,6 +36,11 @@ struct VersionLine {
 /// # Errors
 /// When there is no such item, or its content is missing or damaged.
 pub(super) async fn run(session: &Session, args: &CatArgs) -> Result<Exit, CliError> {
+    if args.headers && session.global.json {
+        return Err(CliError::Usage(
+            "--headers prints text; --json prints metadata: choose one".to_owned(),
+        ));
+    }
     let engine = session.engine(&args.unlock).await?;
     let mailbox = browse::find_mailbox(&engine, &args.mailbox).await?;
     let selector = snapshot_selector(&args.snapshot, session.clock.now());

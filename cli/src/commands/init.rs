@@ -34,19 +34,19 @@ pub(super) async fn run(session: &Session, args: &InitArgs) -> Result<Exit, CliE
         must_lie_outside(path, file)?;
     }
     let recovery_file = Reserved::create(&args.recovery_key_file, "recovery key")?;
+    let passphrase_file = session.global.passphrase_file.as_deref();
     let mut new_key_file = None;
     let (recipient, key_file) = if let Some(file) = &args.new_key_file {
         let reserved = Reserved::create(file, "key file")?;
         let (key, text) = keys::new_key_file(&*session.rng);
         new_key_file = Some((reserved, text));
         (Recipient::KeyFile(key), Some(file))
-    } else if let Some(file) = &session.global.key_file {
+    } else if let (Some(file), None) = (&session.global.key_file, passphrase_file) {
         let key = keys::read_key_file(&session.input, file).await?;
         (Recipient::KeyFile(key), Some(file))
     } else {
-        let file = session.global.passphrase_file.as_deref();
         let input = &session.input;
-        let passphrase = input.read_new("passphrase", file, PASSPHRASE_VARIABLE);
+        let passphrase = input.read_new("passphrase", passphrase_file, PASSPHRASE_VARIABLE);
         (Recipient::Passphrase(passphrase.await?), None)
     };
 
