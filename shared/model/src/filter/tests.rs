@@ -292,6 +292,12 @@ fn what_is_too_young_is_asked_about_again_when_it_has_aged() {
         recheck("1 month", "2026-02-01T00:00", "2026-01-31T08:00"),
         "2026-03-01T00:00:00+00:00"
     );
+    // The cut-off of March 31 is that of March 28, so what was old enough is too young again; it is
+    // not asked about at a time that is over.
+    assert_eq!(
+        recheck("1 month", "2026-03-31T00:00", "2026-02-28T12:00"),
+        "2026-04-01T00:00:00+00:00"
+    );
 }
 
 #[test]
