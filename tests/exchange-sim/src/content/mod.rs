@@ -7,6 +7,8 @@ mod encode;
 pub(crate) mod files;
 mod headers;
 mod html;
+mod lexicon;
+mod lexicon_foreign;
 pub(crate) mod mail;
 mod mime;
 mod odd;
