@@ -5,7 +5,9 @@
 
 mod auth;
 mod budget;
+mod composed;
 pub mod error;
+pub mod ews;
 pub mod graph;
 mod metrics;
 mod retry;

@@ -1,0 +1,162 @@
+//! Small messages fetched together, before each is asked for: a call per message would be most of
+//! the time and of the calls.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use mailkeep_model::{Item, ItemId, ItemKind};
+
+/// Messages up to this size are fetched together.
+const SMALL: u64 = 512 * 1024;
+/// Messages in one call.
+const MOST: usize = 50;
+/// Bytes of messages in one call, as the server counts them.
+const MOST_BYTES: u64 = 6 * 1024 * 1024;
+/// Items remembered.
+const MOST_EXPECTED: usize = 10_000;
+
+/// What was fetched and what will be asked for.
+#[derive(Default)]
+pub(crate) struct Lookahead {
+    /// Held while a batch is fetched, so that others wait for it and do not fetch the same.
+    pub(crate) fetching: tokio::sync::Mutex<()>,
+    shelf: Mutex<Shelf>,
+}
+
+struct Shelf {
+    expected: VecDeque<(ItemId, u64)>,
+    ready: HashMap<ItemId, Bytes>,
+    /// Shrinks when batches fail, grows back when they do not.
+    at_once: usize,
+}
+
+impl Default for Shelf {
+    fn default() -> Self {
+        Self {
+            expected: VecDeque::new(),
+            ready: HashMap::new(),
+            at_once: MOST,
+        }
+    }
+}
+
+impl Lookahead {
+    /// These items will be asked for, in this order. What was expected before is forgotten.
+    pub(crate) fn expect(&self, items: &[&Item]) {
+        let mut shelf = self.shelf();
+        shelf.ready.clear();
+        shelf.expected = items
+            .iter()
+            .filter(|item| is_small_mail(item))
+            .take(MOST_EXPECTED)
+            .map(|item| (item.id.clone(), item.size_bytes))
+            .collect();
+    }
+
+    /// What was fetched already; each item once.
+    pub(crate) fn take(&self, item: &ItemId) -> Option<Bytes> {
+        self.shelf().ready.remove(item)
+    }
+
+    /// The items to fetch together with this one, itself first; empty when there is no other.
+    pub(crate) fn batch(&self, item: &ItemId) -> Vec<ItemId> {
+        let mut shelf = self.shelf();
+        let Some(start) = shelf.expected.iter().position(|(id, _)| id == item) else {
+            return vec![];
+        };
+        let (mut count, mut bytes) = (0, 0);
+        for (_, size) in shelf.expected.iter().skip(start) {
+            if count > 0 && (count >= shelf.at_once || bytes + size > MOST_BYTES) {
+                break;
+            }
+            count += 1;
+            bytes += size;
+        }
+        if count < 2 {
+            shelf.expected.remove(start);
+            return vec![];
+        }
+        let taken: Vec<ItemId> = shelf
+            .expected
+            .drain(start..start + count)
+            .map(|(id, _)| id)
+            .collect();
+        taken
+    }
+
+    /// A batch came in, perhaps not all of it.
+    pub(crate) fn put(&self, fetched: Vec<(ItemId, Bytes)>) {
+        let mut shelf = self.shelf();
+        shelf.ready.extend(fetched);
+        shelf.at_once = (shelf.at_once * 2).min(MOST);
+    }
+
+    /// A batch failed: the next ones are smaller. Its items are asked for one by one.
+    pub(crate) fn failed(&self, batch: &[ItemId]) {
+        let mut shelf = self.shelf();
+        shelf.at_once = (batch.len() / 2).max(1);
+        // Those behind the first may go together still.
+        for id in batch.iter().skip(1).rev() {
+            shelf.expected.push_front((id.clone(), 0));
+        }
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_small_mail(item: &Item) -> bool {
+    let is_mail = matches!(
+        item.kind,
+        ItemKind::Message | ItemKind::MeetingMessage | ItemKind::Post
+    );
+    is_mail && item.size_bytes <= SMALL
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mailkeep_model::FolderId;
+
+    fn items(count: usize, size: u64) -> Vec<Item> {
+        (0..count)
+            .map(|n| Item {
+                size_bytes: size,
+                ..Item::new(ItemId(n.to_string()), FolderId("f".into()))
+            })
+            .collect()
+    }
+
+    fn expecting(items: &[Item]) -> Lookahead {
+        let lookahead = Lookahead::default();
+        lookahead.expect(&items.iter().collect::<Vec<_>>());
+        lookahead
+    }
+
+    #[test]
+    fn batches_are_bounded_by_count_and_bytes() {
+        let small = expecting(&items(120, 1000));
+        assert_eq!(small.batch(&ItemId("0".into())).len(), 50);
+        assert_eq!(small.batch(&ItemId("50".into())).len(), 50);
+        assert_eq!(small.batch(&ItemId("100".into())).len(), 20);
+        assert!(small.batch(&ItemId("100".into())).is_empty());
+        let middling = expecting(&items(120, SMALL));
+        assert_eq!(middling.batch(&ItemId("0".into())).len(), 12);
+        let large = expecting(&items(3, SMALL + 1));
+        assert!(large.batch(&ItemId("0".into())).is_empty());
+    }
+
+    #[test]
+    fn failing_batches_shrink_and_grow_back() {
+        let lookahead = expecting(&items(100, 1));
+        let first = lookahead.batch(&ItemId("0".into()));
+        lookahead.failed(&first);
+        assert_eq!(lookahead.batch(&ItemId("1".into())).len(), 25);
+        lookahead.put(vec![(ItemId("1".into()), Bytes::new())]);
+        assert_eq!(lookahead.batch(&ItemId("26".into())).len(), 50);
+        assert!(lookahead.take(&ItemId("1".into())).is_some());
+        assert!(lookahead.take(&ItemId("1".into())).is_none());
+    }
+}
