@@ -8,7 +8,7 @@ use mailkeep_ports::{Fault, FaultStore, MemoryStore, StoreErrorKind, TestClock};
 
 use crate::error::VaultError;
 use crate::index::tests::world::{
-    Model, big_mime, commit, contents, folder, item, mailbox, mime, put, small_writer,
+    Model, big_mime, commit, contents, folder, item, mailbox, mime, persist, put, small_writer,
 };
 use crate::index::writer::MailboxWriter;
 use crate::mailbox::Mailbox;
@@ -207,11 +207,8 @@ async fn a_refused_write_leaves_everything_staged() {
         let writer = small_writer(&mailbox).await.unwrap();
         for round in 0..ROUNDS {
             // A refused pack shows while content is stored; the item is then stored again.
-            while apply(&writer, &models[round], &models[round + 1])
-                .await
-                .is_err()
-            {}
-            while commit(&writer).await.is_err() {}
+            persist(|| apply(&writer, &models[round], &models[round + 1])).await;
+            persist(|| commit(&writer)).await;
         }
         let view = mailbox.view().await.unwrap();
         assert!(contents(&view).await == models[ROUNDS], "call {call}");

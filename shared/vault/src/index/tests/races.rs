@@ -6,7 +6,7 @@ use mailkeep_model::{FolderId, ItemId};
 use mailkeep_ports::{FaultRates, FaultStore, MemoryStore, Store, TestClock};
 
 use crate::index::tests::world::{
-    Model, commit, contents, item, mailbox, mime, new_mailbox, put, small_writer,
+    Model, commit, contents, item, mailbox, mime, new_mailbox, persist, put, small_writer,
 };
 use crate::index::writer::MailboxWriter;
 
@@ -213,18 +213,12 @@ async fn racing_writers_over_a_bad_store_lose_and_double_nothing() {
             let store = FaultStore::new(inner.clone()).by_chance(seed * 10 + who, rates);
             let mailbox = mailbox(Arc::new(store), seed * 100 + who);
             tokio::spawn(async move {
-                let writer = loop {
-                    if let Ok(writer) = small_writer(&mailbox).await {
-                        break writer;
-                    }
-                };
+                let writer = persist(|| small_writer(&mailbox)).await;
                 for round in 0..5 {
                     let id = format!("w{who}r{round}");
-                    while put(&writer, item(&id, "inbox", round), &mime(&id))
-                        .await
-                        .is_err()
-                    {}
-                    while commit(&writer).await.is_err() {}
+                    let message = mime(&id);
+                    persist(|| put(&writer, item(&id, "inbox", round), &message)).await;
+                    persist(|| commit(&writer)).await;
                 }
             })
         });

@@ -188,3 +188,18 @@ pub(crate) fn big_mime(text: &str, bytes: usize) -> Vec<u8> {
     }
     message
 }
+
+/// Repeats what a bad store made fail. Bounded, so that a mistake fails a test and does not hang it.
+pub(crate) async fn persist<T, F>(mut attempt: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Result<T, VaultError>>,
+{
+    let mut last = None;
+    for _ in 0..100 {
+        match attempt().await {
+            Ok(value) => return value,
+            Err(error) => last = Some(error),
+        }
+    }
+    panic!("it failed a hundred times, at last with: {}", last.unwrap())
+}
