@@ -127,6 +127,9 @@ async fn check(store: &Arc<MemoryStore>, models: &[Model], acknowledged: usize, 
         contents(&view).await == models[ROUNDS],
         "{what}: after the next run"
     );
+    // Each round is one commit: what was in doubt was neither lost nor written twice.
+    let commits = u64::try_from(ROUNDS).unwrap();
+    assert_eq!(view.sequence(), commits, "{what}: commits");
     let mut harmful = vec![];
     view.check_objects(|finding| {
         if finding.is_harmful() {
