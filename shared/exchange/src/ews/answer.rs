@@ -7,9 +7,9 @@ use super::error_map::{Operation, fault_error, http_error};
 use super::xml::{Base64Decoder, Element, Event, EventReader, ReadError, XmlError};
 use crate::{ByteStream, SourceError};
 
-/// Text of one response message beside its long content.
-const LONGEST_MESSAGE: usize = 48 * 1024 * 1024;
-/// Elements of one response message.
+/// Text of one answer beside its long content. A batch that is longer is asked for in halves.
+const LONGEST_ANSWER: usize = 48 * 1024 * 1024;
+/// Elements of one answer.
 const MOST_ELEMENTS: usize = 500_000;
 /// Elements whose text is long content in base64.
 const LONG: [&str; 3] = ["MimeContent", "Content", "Data"];
@@ -127,7 +127,6 @@ impl AnswerReader {
                 self.path.push(element.name);
                 return Ok(());
             }
-            (self.used, self.elements) = (0, 0);
         }
         self.elements += 1;
         if self.elements > MOST_ELEMENTS {
@@ -178,7 +177,7 @@ impl AnswerReader {
 
     fn grow(&mut self, by: usize) -> Result<(), XmlError> {
         self.used += by;
-        if self.used > LONGEST_MESSAGE {
+        if self.used > LONGEST_ANSWER {
             return Err(XmlError::TooLarge);
         }
         Ok(())

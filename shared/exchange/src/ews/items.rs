@@ -17,8 +17,9 @@ static DESCRIBE: Operation = Operation::new("read items", Asked::Item);
 /// Items described in one call.
 const MAIL_AT_ONCE: usize = 128;
 const FULL_AT_ONCE: usize = 32;
-/// Attempts for a batch before it is cut in half.
-const BATCH_ATTEMPTS: u32 = 3;
+/// Attempts for a batch before it is cut in half, and for an item before it counts as unreadable: a
+/// damaged item may fail with a code that looks like a passing fault.
+const ATTEMPTS: u32 = 3;
 /// How often an item that a server left for later is asked again.
 const ROUNDS: u32 = 6;
 
@@ -61,10 +62,8 @@ impl EwsClient {
                 .iter()
                 .filter_map(|place| ids.get(*place).cloned())
                 .collect();
-            let mut call = Call::read(&DESCRIBE, mailbox, get_item(shape, &asked));
-            if asked.len() > 1 {
-                call = call.attempts(BATCH_ATTEMPTS);
-            }
+            let call = Call::read(&DESCRIBE, mailbox, get_item(shape, &asked));
+            let call = call.attempts(ATTEMPTS);
             match self.all(&call).await {
                 Ok(messages) => settle(batch, messages, &mut found, &mut queue),
                 Err(error) if stops(&error) => return Err(error),

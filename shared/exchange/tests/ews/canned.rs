@@ -35,15 +35,19 @@ pub(crate) fn error(code: &str) -> String {
     )
 }
 
-/// A fault; some servers send it with status 200.
+/// A fault as Exchange sends it; some servers send it with status 200.
 pub(crate) fn fault(code: &str, back_off: Option<u64>) -> Response {
     let wait = back_off.map_or(String::new(), |wait| {
         format!("<ty:MessageXml><ty:Value Name=\"BackOffMilliseconds\">{wait}</ty:Value></ty:MessageXml>")
     });
-    Response::xml(envelope(&format!(
+    let body = envelope(&format!(
         "<SOAP:Fault><faultcode>a:{code}</faultcode><faultstring>for ann@corp.example</faultstring>\
          <detail><e:ResponseCode xmlns:e=\"u\">{code}</e:ResponseCode>{wait}</detail></SOAP:Fault>"
-    )))
+    ));
+    Response {
+        status: 500,
+        ..Response::xml(body)
+    }
 }
 
 pub(crate) fn folder(id: &str, parent: &str, name: &str, count: u64) -> String {

@@ -206,7 +206,10 @@ async fn pages_that_are_no_ews() {
 async fn an_older_server_is_asked_in_its_version() {
     let server = Server::start(|request| {
         if request.body.contains("Exchange2013") {
-            return canned::fault("ErrorInvalidServerVersion", None);
+            return Response {
+                status: 200,
+                ..canned::fault("ErrorInvalidServerVersion", None)
+            };
         }
         if request.body.contains("conversationhistory") {
             return canned::fault("ErrorSchemaValidation", None);

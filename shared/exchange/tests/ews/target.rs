@@ -348,3 +348,66 @@ async fn deleting_moves_and_calls_nothing_off() {
         .await
         .unwrap();
 }
+
+/// What a contact, a list, a task and a mail keep beside their content, as the source stores it.
+fn kept(class: &str) -> (RestoreItem, &'static str) {
+    let mut item = restored(class);
+    item.attachments.clear();
+    let (own, last) = match item.item.kind {
+        ItemKind::Contact => (
+            r##"["Contact",{"children":[["ReminderIsSet","false"],["FileAs","Doe, J"],["GivenName","J"],
+            ["CompleteName",{"children":[["FullName","J Doe"]]}],["EmailAddresses",{"children":[["Entry",
+            {"@Key":"EmailAddress1","@RoutingType":"SMTP","#":"j@x"}]]}],["Surname","Doe"]]}]"##,
+            "<t:Surname>Doe</t:Surname></t:Contact>",
+        ),
+        ItemKind::DistributionList => (
+            r#"["DistributionList",{"children":[["DisplayName","L"],["Members",{"children":[["Member",{"@Key":
+            "AQ==","children":[["Mailbox",{"children":[["Name","J"],["EmailAddress","j@x"],["RoutingType","SMTP"],
+            ["MailboxType","OneOff"],["ItemId",{"@Id":"x"}]]}],["Status","Normal"]]}]]}]]}]"#,
+            "</t:Mailbox></t:Member></t:Members></t:DistributionList>",
+        ),
+        ItemKind::Task => (
+            r#"["Task",{"children":[["ChangeCount","3"],["DueDate","2026-01-02T00:00:00Z"],["PercentComplete","50"],
+            ["Recurrence",{"children":[["DailyRecurrence",{"children":[["Interval","1"]]}],["NoEndRecurrence",
+            {"children":[["StartDate","2026-01-01"]]}]]}],["Status","InProgress"]]}]"#,
+            "<t:Status>InProgress</t:Status></t:Task>",
+        ),
+        _ => ("null", "<t:IsRead>true</t:IsRead></t:Message>"),
+    };
+    let json = format!(
+        r#"{{"ews":{own},"conversationIndex":"AQ==","extended":{{"Integer 0x1081":"102",
+        "String {{00062008-0000-0000-c000-000000000046}} Id 0x8530":"call"}}}}"#
+    );
+    item.properties_json = json.into_bytes();
+    item.item.categories = vec!["Blue".into()];
+    item.item.importance = mailkeep_model::Importance::High;
+    item.item.sensitivity = mailkeep_model::Sensitivity::Private;
+    item.item.received_at = "2026-01-02T03:04:05Z".parse().ok();
+    item.item.flag.status = mailkeep_model::FlagStatus::Flagged;
+    (item, last)
+}
+
+#[tokio::test]
+async fn every_kind_is_created_with_its_properties() {
+    for class in ["IPM.Contact", "IPM.DistList", "IPM.Task", "IPM.Note"] {
+        let (item, last) = kept(class);
+        let (outcome, requests) =
+            create(|_| canned::answer("CreateItem", &new_item("new")), &item).await;
+        assert!(outcome.unwrap().losses.is_empty(), "{class}");
+        let body = &requests[0].body;
+        assert!(
+            body.contains(&format!("{last}</m:Items>")),
+            "{class}: {body}"
+        );
+        for part in [
+            "<t:String>Blue<",
+            "PropertyId=\"34096\"",
+            "<t:FlagStatus>Flagged<",
+        ] {
+            assert!(body.contains(part), "{class}: {part}");
+        }
+        for part in ["CompleteName", "ChangeCount", "Normal", "ItemId"] {
+            assert!(!body.contains(&format!("<t:{part}")) && !body.contains(&format!(">{part}<")));
+        }
+    }
+}
