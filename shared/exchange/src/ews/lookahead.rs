@@ -13,6 +13,8 @@ const SMALL: u64 = 512 * 1024;
 const MOST: usize = 50;
 /// Bytes of messages in one call, as the server counts them.
 const MOST_BYTES: u64 = 6 * 1024 * 1024;
+/// Bytes that may wait to be asked for when another batch comes in.
+const MOST_WAITING: usize = 16 * 1024 * 1024;
 /// Items remembered.
 const MOST_EXPECTED: usize = 10_000;
 
@@ -88,6 +90,10 @@ impl Lookahead {
     /// A batch came in, perhaps not all of it.
     pub(crate) fn put(&self, fetched: Vec<(ItemId, Bytes)>) {
         let mut shelf = self.shelf();
+        // What nobody came for is read again should somebody come after all.
+        if shelf.ready.values().map(Bytes::len).sum::<usize>() > MOST_WAITING {
+            shelf.ready.clear();
+        }
         shelf.ready.extend(fetched);
         shelf.at_once = (shelf.at_once * 2).min(MOST);
     }
@@ -146,6 +152,18 @@ mod tests {
         assert_eq!(middling.batch(&ItemId("0".into())).len(), 12);
         let large = expecting(&items(3, SMALL + 1));
         assert!(large.batch(&ItemId("0".into())).is_empty());
+    }
+
+    #[test]
+    fn what_nobody_asks_for_does_not_pile_up() {
+        let lookahead = Lookahead::default();
+        for n in 0..10 {
+            let bytes = Bytes::from(vec![0; 8 * 1024 * 1024]);
+            lookahead.put(vec![(ItemId(n.to_string()), bytes)]);
+            let waiting: usize = lookahead.shelf().ready.values().map(Bytes::len).sum();
+            assert!(waiting <= 32 * 1024 * 1024, "{waiting} bytes wait");
+        }
+        assert!(lookahead.take(&ItemId("9".into())).is_some());
     }
 
     #[test]
