@@ -10,6 +10,7 @@ pub mod folder;
 pub mod item;
 pub mod job;
 pub mod mailbox;
+pub mod retention;
 pub mod run;
 pub mod schedule;
 pub mod state;
@@ -21,4 +22,8 @@ pub use item::{
     Address, Flag, FlagStatus, Importance, Item, ItemId, ItemKind, Representation, Sensitivity,
 };
 pub use mailbox::{LicenseState, MailboxKind, MailboxProfile, SourceMailboxId};
+pub use retention::{
+    Decision, Moment, PointRule, Reason, RestorePoints, RetentionPolicy, RetentionRules,
+    TrustedNow, VersionSpan,
+};
 pub use run::{Counters, MailboxOutcome, MailboxSummary, RunId, RunOutcome, RunSummary};
