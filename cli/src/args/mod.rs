@@ -4,6 +4,7 @@ pub mod browse;
 pub mod connection;
 pub mod query;
 pub mod restore;
+pub mod retention;
 pub mod values;
 pub mod vault;
 
@@ -15,6 +16,7 @@ pub use browse::{CatArgs, DiffArgs, ExportArgs, ExportFormat, FindArgs, LsArgs, 
 pub use connection::{AddArgs, Cloud, ConnectionCommand, TestArgs};
 pub use query::QueryArgs;
 pub use restore::{OnConflict, PlacementArg, RestoreArgs};
+pub use retention::{HoldCommand, PolicyCommand, RetainArgs};
 pub use vault::{BackupArgs, InitArgs, MailboxCommand, MailboxLsArgs, StatsArgs, VerifyArgs};
 
 const EXAMPLES: &str = "\
@@ -138,6 +140,14 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Check that what the vault holds can be read back
     Verify(VerifyArgs),
+    /// Show what the retention policies would let go
+    Retain(RetainArgs),
+    /// How long versions and restore points are kept
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Legal holds: what is kept whatever a policy says
+    #[command(subcommand)]
+    Hold(HoldCommand),
     /// Show how much the vault holds
     Stats(StatsArgs),
     /// Print a completion script for a shell

@@ -123,6 +123,48 @@ impl FromStr for PercentArg {
     }
 }
 
+/// A span of whole days as typed: 90d, 12w, 3y (366 days each, so that no promise is cut short).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DaysArg(pub u32);
+
+impl FromStr for DaysArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let unit = text.chars().next_back();
+        let factor = match unit {
+            Some('d') => Some(1),
+            Some('w') => Some(7),
+            Some('y') => Some(366),
+            _ => None,
+        };
+        factor
+            .zip(unit.and_then(|unit| text.strip_suffix(unit)))
+            .and_then(|(factor, number)| number.parse::<u32>().ok()?.checked_mul(factor))
+            .map(Self)
+            .ok_or_else(|| "expected days, weeks or years, such as 90d, 12w or 3y".to_owned())
+    }
+}
+
+/// How long something is kept: [`DaysArg`] or `forever`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeepArg(pub Option<u32>);
+
+impl FromStr for KeepArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim() == "forever" {
+            return Ok(Self(None));
+        }
+        match text.parse::<DaysArg>() {
+            Ok(days) => Ok(Self(Some(days.0))),
+            Err(words) => Err(format!("{words}; or forever")),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeZone;
@@ -183,6 +225,20 @@ mod tests {
             ("2GB", 2 << 30),
         ] {
             assert_eq!(text.parse::<SizeArg>().unwrap().0, bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn spans_are_whole_days() {
+        assert_eq!("90d".parse(), Ok(DaysArg(90)));
+        assert_eq!(" 2w".parse(), Ok(DaysArg(14)));
+        assert_eq!("10y".parse(), Ok(KeepArg(Some(3660))));
+        assert_eq!("forever".parse(), Ok(KeepArg(None)));
+        for bad in ["", "90", "d", "-1d", "12h", "99999999999y", "for ever"] {
+            assert!(
+                bad.parse::<DaysArg>().is_err() && bad.parse::<KeepArg>().is_err(),
+                "{bad}"
+            );
         }
     }
 }

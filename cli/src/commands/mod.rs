@@ -6,11 +6,14 @@ mod connection;
 mod export;
 mod find;
 mod folders;
+mod hold;
 mod init;
 mod list;
 mod lookup;
 mod mailbox;
+mod policy;
 mod restore;
+mod retain;
 mod snapshots;
 mod stats;
 mod verify;
@@ -53,6 +56,9 @@ pub async fn run(session: &Session, command: &Command) -> Result<Exit, CliError>
         Command::Diff(args) => snapshots::diff(session, args).await,
         Command::Restore(args) => restore::run(session, args).await,
         Command::Verify(args) => verify::run(session, args).await,
+        Command::Retain(args) => retain::run(session, args).await,
+        Command::Policy(command) => policy::run(session, command).await,
+        Command::Hold(command) => hold::run(session, command).await,
         Command::Stats(args) => stats::run(session, args).await,
         Command::Completions { shell } => completions(session, *shell),
     }

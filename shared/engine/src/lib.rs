@@ -1,4 +1,4 @@
-//! What mailkeep does: backup, restore, export, browse and verify, over ports.
+//! What mailkeep does: backup, restore, export, browse, retain and verify, over ports.
 //!
 //! Architecture invariant: this crate knows the traits `Source`, `Target`, `Store`, `Clock` and
 //! `Rng`, and the vault. It names no protocol, no database, no cloud and no file path.
@@ -10,6 +10,7 @@ pub mod error;
 pub mod event;
 pub mod export;
 pub mod restore;
+pub mod retain;
 pub mod select;
 pub mod stop;
 pub mod verify;

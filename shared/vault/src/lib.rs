@@ -37,6 +37,7 @@ mod pack_table;
 mod reader;
 mod recipients;
 mod recovery_key;
+pub mod retain;
 mod runs;
 #[cfg(test)]
 mod testing;
@@ -60,5 +61,6 @@ pub use pack_table::{ContentRef, PackEntry, PackId, PartLocation};
 pub use reader::ItemReader;
 pub use recipients::{PassphraseCost, Recipient, Unlock};
 pub use recovery_key::RecoveryKey;
+pub use retain::{Hold, MailboxPlan, PolicyScope, RetentionSettings};
 pub use runs::RunHistory;
 pub use vault::{CreateOptions, Vault, VaultInfo};

@@ -79,7 +79,7 @@ impl Vault {
     }
 
     /// The days with runs, newest first, as prefixes.
-    async fn run_days(&self) -> Result<Vec<String>, VaultError> {
+    pub(crate) async fn run_days(&self) -> Result<Vec<String>, VaultError> {
         let mut days = vec![];
         let mut start_after = None;
         loop {
@@ -100,7 +100,7 @@ impl Vault {
         Ok(days)
     }
 
-    async fn read_run(&self, key: &Key) -> Result<RunSummary, VaultError> {
+    pub(crate) async fn read_run(&self, key: &Key) -> Result<RunSummary, VaultError> {
         let inner = &self.inner;
         let bytes = read_plain(&inner.ctx, key).await?;
         let reader = ObjectReader::from_bytes(&inner.objects, ObjectKind::Run, key, bytes)?;

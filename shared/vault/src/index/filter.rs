@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use mailkeep_model::{Address, FolderId, Item};
+use serde::{Deserialize, Serialize};
 
 /// Which items to list. Everything that is set must hold. Texts are compared without regard to case
 /// and match anywhere inside.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ItemFilter {
     /// Only in these folders (not the folders below them); `None` means all.
     pub folders: Option<Vec<FolderId>>,

@@ -1,7 +1,7 @@
 //! The upper half of the vault: what is in a mailbox, since when, and where.
 //!
 //! A mailbox is a chain of commits. Each is one object of the log that says what changed; the index is
-//! what all of them, applied in order ([`fold`]), leave behind. Checkpoints keep the fold as sorted
+//! what all of them, applied in order (`fold`), leave behind. Checkpoints keep the fold as sorted
 //! blocks so that nobody reads the whole log; they are a cache. `docs/format-index.md` describes the
 //! bytes, `docs/invariants.md` the order of writes.
 //!
@@ -16,7 +16,7 @@ mod commit_info;
 mod compact_map;
 mod diff;
 mod draft;
-mod filter;
+pub(crate) mod filter;
 mod fold;
 mod folders;
 mod items;
@@ -25,21 +25,21 @@ mod listing;
 mod mailbox;
 mod names;
 mod newest;
-mod open;
+pub(crate) mod open;
 mod record;
 mod root;
-mod rows;
-mod scan;
+pub(crate) mod rows;
+pub(crate) mod scan;
 mod segment;
 mod staged;
 mod state;
 mod table;
-mod tables;
+pub(crate) mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verify;
 mod version;
-mod view;
+pub(crate) mod view;
 mod wire;
 mod writer;
 
