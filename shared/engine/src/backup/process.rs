@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use mailkeep_exchange::{SourceError, SourceItem};
-use mailkeep_model::{FailureClass, FolderId, Gap, ItemFailure, ItemId};
+use mailkeep_model::{FailureClass, FolderId, Gap, Item, ItemFailure, ItemId};
 
 use super::halt::{Halt, Verdict, judge};
 use super::session::Session;
@@ -17,6 +17,7 @@ impl Session {
     /// Takes these items. On a stop or a halt those in flight are finished first. Commits on the
     /// way when enough has gathered; nothing is in flight then.
     pub(super) async fn process(&mut self, items: Vec<SourceItem>) -> Result<(), Halt> {
+        self.announce_content(&items);
         let limit = self.context.request.concurrent_items.max(1);
         let mut queue = items.into_iter().peekable();
         while queue.peek().is_some() {
@@ -61,6 +62,17 @@ impl Session {
             self.commit_if_due().await?;
         }
         Ok(())
+    }
+
+    /// Tells the source which contents will be asked for, so that it may read several at once.
+    fn announce_content(&self, items: &[SourceItem]) {
+        let wanted: Vec<&Item> = items
+            .iter()
+            .filter(|item| !self.tried.contains(&item.item.id))
+            .filter(|item| self.ledger.contains_key(&item.item.id) || !self.taker.is_stored(item))
+            .map(|item| &item.item)
+            .collect();
+        self.context.source.expect_content(&self.mailbox, &wanted);
     }
 
     async fn account(&mut self, item: &SourceItem, taken: Taken) -> Result<(), Halt> {
