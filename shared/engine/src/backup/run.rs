@@ -166,7 +166,8 @@ async fn work(
         // Nothing is written for a mailbox before the source lets us see it.
         None => {
             let round = source.sync(&profile.id, SyncRequest::default()).await;
-            let round = round.map_err(Halt::Source)?;
+            let mut round = round.map_err(Halt::Source)?;
+            round.tree = Ok(round.tree.map_err(Halt::Source)?);
             let mailbox = context
                 .engine
                 .vault()

@@ -78,12 +78,18 @@ pub async fn plan(
     Ok(plan)
 }
 
-/// Empty folders are restored when folders were selected as such and they still existed.
+/// Empty folders are restored when folders were selected as such and they still existed. Hidden
+/// ones, and the service's own for deleted items, hold nothing that a person would miss.
 pub(super) fn is_wanted_empty(request: &RestoreRequest, selected: &SelectedFolder) -> bool {
     let stored = selected.folder();
+    let is_the_services = matches!(
+        stored.folder.well_known,
+        Some(WellKnownFolder::Root | WellKnownFolder::RecoverableItemsDeletions)
+    );
     request.selection.is_whole_folders()
         && !stored.deleted
-        && stored.folder.well_known != Some(WellKnownFolder::Root)
+        && !stored.folder.is_hidden
+        && !is_the_services
 }
 
 pub(super) async fn open(

@@ -105,7 +105,7 @@ impl GraphClient {
             let round: Vec<Waiting> = queue.drain(..queue.len().min(width)).collect();
             let mut members = match self.send_batch(mailbox, parts, &round).await {
                 Ok(members) => members,
-                Err(error) if error.class == FailureClass::Transient && width > 1 => {
+                Err(error) if is_passing(&error) && width > 1 => {
                     // Too much for one answer, perhaps: ask for less at once.
                     width = width.div_ceil(4);
                     round
@@ -218,6 +218,12 @@ impl GraphClient {
         error.retry_after = retry_after(&headers, self.clock.now());
         Err(error)
     }
+}
+
+/// The service or the way to it failed for a moment.
+fn is_passing(error: &SourceError) -> bool {
+    let class = error.class;
+    matches!(class, FailureClass::Transient | FailureClass::Connection)
 }
 
 fn set(answers: &mut [Option<PartAnswer>], index: usize, answer: PartAnswer) {
