@@ -81,6 +81,21 @@ mod tests {
     }
 
     #[test]
+    fn dates_of_nested_mail_are_ordinary_however_many_items_there_are() {
+        for items in [1, 40, 100_000, 1_000_000] {
+            let corpus = Corpus::new(5, 2, items, MailProfile::Small);
+            let years = (0..40).map(|number| {
+                let outer = corpus.world.plan(0, number % items, 0);
+                let sent = corpus.world.nested_plan(&outer).sent;
+                1_970 + sent / (366 * 86_400)
+            });
+            for year in years {
+                assert!((2_020..2_030).contains(&year), "{year} of {items}");
+            }
+        }
+    }
+
+    #[test]
     fn attachments_are_shared_between_mailboxes() {
         let corpus = Corpus::new(5, 6, 400, MailProfile::Realistic);
         let mut seen = std::collections::HashMap::<String, u32>::new();

@@ -27,7 +27,9 @@ pub(crate) fn cms_blob(plan: &Plan) -> Blob {
 impl World {
     /// The message that a [`Shape::Nested`] message carries.
     pub(crate) fn nested_plan(&self, outer: &Plan) -> Plan {
-        let mut inner = self.plan(u32::MAX, crate::numbers::low32(outer.key), 0);
+        // A number of an ordinary message, so that its date is one, too.
+        let number = crate::numbers::low32(outer.key) % self.items.max(1);
+        let mut inner = self.plan(u32::MAX, number, 0);
         inner.shape = if outer.key.is_multiple_of(5) {
             Shape::PlainText
         } else {
