@@ -252,6 +252,7 @@ async fn main() {
             memory_kib: 64,
             passes: 1,
         },
+        ..CreateOptions::default()
     };
     let recipients = [Recipient::KeyFile(Zeroizing::new([9; 32]))];
     let (vault, _) = Vault::create(ctx, &recipients, options).await.unwrap();

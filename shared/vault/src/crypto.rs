@@ -1,5 +1,7 @@
 //! The ciphers: keys per object, sealed frames, commitments, keyed hashes.
 
+use std::collections::BTreeMap;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA512, KeyType, Salt};
 use zeroize::Zeroizing;
@@ -72,44 +74,56 @@ pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
 }
 
-/// The key of a scope (a mailbox, or the vault itself) that objects' keys are derived from.
+/// The keys of a scope (a mailbox, or the vault itself) that objects' keys are derived from: one for
+/// each epoch. New objects are sealed under the newest.
 #[derive(Clone)]
 pub(crate) struct ObjectKeys {
-    secret: Secret,
-    epoch: u32,
+    newest: u32,
+    secrets: BTreeMap<u32, Secret>,
 }
 
 impl std::fmt::Debug for ObjectKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ObjectKeys")
-            .field("epoch", &self.epoch)
+            .field("epoch", &self.newest)
             .finish_non_exhaustive()
     }
 }
 
 impl ObjectKeys {
     pub(crate) fn new(secret: Secret, epoch: u32) -> Self {
-        Self { secret, epoch }
+        Self {
+            newest: epoch,
+            secrets: BTreeMap::from([(epoch, secret)]),
+        }
+    }
+
+    /// Adds the key of another epoch.
+    pub(crate) fn add(&mut self, secret: Secret, epoch: u32) {
+        self.newest = self.newest.max(epoch);
+        self.secrets.insert(epoch, secret);
     }
 
     /// The epoch that new objects are sealed under.
     pub(crate) fn epoch(&self) -> u32 {
-        self.epoch
+        self.newest
     }
 
-    /// Refuses an object of another epoch by name instead of as damage.
+    /// Refuses an object of an epoch without a key by name instead of as damage.
     pub(crate) fn check_epoch(&self, object: &str, epoch: u32) -> Result<(), VaultError> {
-        if epoch == self.epoch {
-            Ok(())
-        } else {
-            Err(VaultError::wrong_key(
+        self.secret(object, epoch).map(drop)
+    }
+
+    fn secret(&self, object: &str, epoch: u32) -> Result<&Secret, VaultError> {
+        self.secrets.get(&epoch).ok_or_else(|| {
+            VaultError::wrong_key(
                 object,
                 format!(
-                    "it is sealed with key epoch {epoch}, and only epoch {} is open",
-                    self.epoch
+                    "it is sealed with key epoch {epoch}, and the newest that is open is {}; if keys were changed a moment ago, try again",
+                    self.newest
                 ),
-            ))
-        }
+            )
+        })
     }
 
     /// The cipher of one object, and its key commitment.
@@ -121,7 +135,8 @@ impl ObjectKeys {
         let prefix = header.to_bytes();
         let fields = prefix.get(..HEADER_FIELDS).unwrap_or_default();
         let info: &[&[u8]] = &[b"mailkeep v1 object", fields, name.as_bytes()];
-        let material = hkdf::<64>(&header.salt, self.secret.as_slice(), info)?;
+        let secret = self.secret(name, header.key_epoch)?;
+        let material = hkdf::<64>(&header.salt, secret.as_slice(), info)?;
         let (key, commitment) = material.split_at(32);
         let commitment =
             <[u8; 32]>::try_from(commitment).map_err(|_| VaultError::bug("commitment length"))?;

@@ -43,6 +43,21 @@ pub enum VaultError {
         /// What does not fit, and what to do.
         what: String,
     },
+    /// The mailbox was erased on request. Not damage.
+    #[error(
+        "mailbox {mailbox} was erased on request: {}",
+        if *.is_finished {
+            "its keys were destroyed, nobody can read it any more; a new backup must be asked for explicitly"
+        } else {
+            "some of its keys are still there; repeat the erasure to finish it"
+        }
+    )]
+    Erased {
+        /// Its id in the vault.
+        mailbox: String,
+        /// False while keys of it are left.
+        is_finished: bool,
+    },
     /// The store refused access.
     #[error("object {object}: access denied ({cause}); check the permissions on the store")]
     Denied {

@@ -25,7 +25,7 @@ impl std::fmt::Debug for MailboxKeys {
 }
 
 impl MailboxKeys {
-    /// Derives the keys.
+    /// Derives the keys from the first mailbox key.
     pub(crate) fn new(mailbox_key: &Secret, epoch: u32) -> Result<Self, VaultError> {
         Ok(Self {
             objects: ObjectKeys::new(crypto::subkey(mailbox_key, "mailbox objects")?, epoch),
@@ -34,6 +34,14 @@ impl MailboxKeys {
             gear: crypto::subkey(mailbox_key, "mailbox gear table")?,
             fingerprint: crypto::subkey(mailbox_key, "mailbox fingerprints")?,
         })
+    }
+
+    /// Adds the mailbox key of a later epoch: new objects are sealed under it. Ids, references and
+    /// fingerprints stay those of the first key, so that everything is found again.
+    pub(crate) fn add_epoch(&mut self, mailbox_key: &Secret, epoch: u32) -> Result<(), VaultError> {
+        let secret = crypto::subkey(mailbox_key, "mailbox objects")?;
+        self.objects.add(secret, epoch);
+        Ok(())
     }
 
     /// For sealing and opening the mailbox's objects.

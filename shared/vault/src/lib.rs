@@ -22,13 +22,24 @@ mod content_store;
 #[cfg(test)]
 mod content_tests;
 mod core;
+mod create;
 mod crypto;
 mod dictionary;
 mod documents;
+mod drill;
+mod erasure;
 mod fetch;
 pub mod index;
+#[cfg(test)]
+mod key_tests;
+mod keychain;
 mod keys;
+mod lock;
+mod lock_extend;
+#[cfg(test)]
+mod lock_tests;
 mod mailbox;
+mod mailbox_keys;
 mod mailboxes;
 mod names;
 mod object;
@@ -38,16 +49,21 @@ mod reader;
 mod recipients;
 mod recovery_key;
 pub mod retain;
+mod roots;
 mod runs;
 #[cfg(test)]
 mod testing;
+mod unlock;
 mod vault;
 #[cfg(test)]
 mod vault_tests;
 
 pub use content_store::{ContentHead, StoredContent};
 pub use context::VaultContext;
+pub use create::CreateOptions;
 pub use documents::PutMode;
+pub use drill::{Drill, DrillItem, drill};
+pub use erasure::Erasure;
 pub use error::{StoreContentError, VaultError};
 pub use ids::{ContentId, ItemKey, MailboxId, PackNumber, Ulid};
 pub use index::{
@@ -55,6 +71,10 @@ pub use index::{
     IndexCounts, ItemFilter, ItemPage, ItemVersion, Known, MailboxView, MailboxWriter,
     ObjectCounts, PageToken, RowContent, Snapshot, StoredFolder,
 };
+pub use keychain::rotation::Rotation;
+pub use keychain::{Keychain, RecipientDetails, RecipientEntry, RecipientKind};
+pub use lock::{LockPolicy, MAX_LOCK_DAYS};
+pub use lock_extend::{Extension, LockFinding, LockReport};
 pub use mailbox::Mailbox;
 pub use mailboxes::{MailboxDetails, MailboxListing};
 pub use pack_table::{ContentRef, PackEntry, PackId, PartLocation};
@@ -63,4 +83,4 @@ pub use recipients::{PassphraseCost, Recipient, Unlock};
 pub use recovery_key::RecoveryKey;
 pub use retain::{Hold, MailboxPlan, PolicyScope, RetentionSettings};
 pub use runs::RunHistory;
-pub use vault::{CreateOptions, Vault, VaultInfo};
+pub use vault::{Vault, VaultInfo};

@@ -1,24 +1,25 @@
-//! The mailboxes of a vault: their keys, and whose they are.
+//! The mailboxes of a vault: made, opened, listed.
 
 use futures::StreamExt;
-use mailkeep_model::MailboxProfile;
-use mailkeep_ports::{Condition, ETag, GetOptions, ListOptions};
-use prost::Message;
+use mailkeep_model::{MailboxProfile, SourceMailboxId};
+use mailkeep_ports::{ListOptions, StoreErrorKind};
 use zeroize::Zeroizing;
 
 use crate::core::MailboxCore;
-use crate::crypto::{self, Secret};
+use crate::create::create_condition;
 use crate::error::VaultError;
-use crate::format::envelope;
-use crate::format::records::{MailboxKeyRecord, ProfileRecord};
 use crate::ids::MailboxId;
 use crate::keys::MailboxKeys;
 use crate::mailbox::Mailbox;
+use crate::mailbox_keys::{OpenedRecord, Owner, erased};
 use crate::names;
-use crate::vault::{FIRST_EPOCH, Vault, put_plain};
+use crate::roots::FIRST_EPOCH;
+use crate::vault::{Vault, put_plain};
 
 /// Key records that are read at once when the mailboxes are listed.
 const CONCURRENT_READS: usize = 16;
+/// How often a mailbox can be erased and started again.
+const MAX_GENERATIONS: u32 = 1_000;
 
 /// Whose a mailbox is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,50 +35,79 @@ pub struct MailboxDetails {
 pub struct MailboxListing {
     /// Its id in the vault.
     pub id: MailboxId,
-    /// Whose it is, or why that cannot be read.
+    /// Whose it is, or why that cannot be read: `Erased` for one that was erased.
     pub details: Result<MailboxDetails, VaultError>,
-}
-
-/// An opened key record.
-struct OpenedRecord {
-    key: Secret,
-    realm: String,
-    profile: MailboxProfile,
-    etag: ETag,
 }
 
 impl Vault {
     /// Opens a mailbox, making it if it is not there, and remembers its profile.
     ///
     /// # Errors
-    /// `Missing` when there is data of the mailbox but no key, `Corrupt`, or a store error.
+    /// `Erased` when it was erased and not started again, `Missing` when there is data of the mailbox
+    /// but no key, `Corrupt`, or a store error.
     pub async fn ensure_mailbox(
         &self,
         realm: &str,
         profile: &MailboxProfile,
     ) -> Result<Mailbox, VaultError> {
-        let id = self.mailbox_id(realm, &profile.id);
-        let opened = match self.read_key(&id).await {
-            Ok(opened) => opened,
-            Err(VaultError::Missing { .. }) => {
-                self.create_key(&id, realm, profile).await?;
-                self.read_key(&id).await?
+        match self.newest(realm, &profile.id).await? {
+            Newest::Open(found) => {
+                let (mailbox, record) = *found;
+                self.update_profile(&mailbox, &record, profile).await?;
+                Ok(with_profile(mailbox, profile))
             }
-            Err(error) => return Err(error),
-        };
-        if opened.profile != *profile {
-            self.replace_profile(&id, realm, profile, &opened).await?;
+            Newest::NotThere(0) => self.create_mailbox(realm, profile, 0).await,
+            Newest::NotThere(generation) => Err(VaultError::Erased {
+                mailbox: self
+                    .mailbox_name(realm, &profile.id, generation - 1)
+                    .to_string(),
+                is_finished: true,
+            }),
         }
-        self.open_mailbox(id, &opened.key, realm.into(), profile.clone())
+    }
+
+    /// Starts a mailbox that was erased afresh: empty, with a new key and a new id. One that was not
+    /// erased is opened, or made.
+    ///
+    /// # Errors
+    /// `Erased` when the erasure is not finished; otherwise as [`ensure_mailbox`](Self::ensure_mailbox).
+    pub async fn restart_mailbox(
+        &self,
+        realm: &str,
+        profile: &MailboxProfile,
+    ) -> Result<Mailbox, VaultError> {
+        match self.newest(realm, &profile.id).await? {
+            Newest::Open(_) => self.ensure_mailbox(realm, profile).await,
+            Newest::NotThere(generation) => self.create_mailbox(realm, profile, generation).await,
+        }
+    }
+
+    /// Opens the mailbox of a person or room; `None` when it is not in the vault.
+    ///
+    /// # Errors
+    /// `Erased` when it was erased and not started again; otherwise as [`mailbox`](Self::mailbox).
+    pub async fn find_mailbox(
+        &self,
+        realm: &str,
+        source: &SourceMailboxId,
+    ) -> Result<Option<Mailbox>, VaultError> {
+        match self.newest(realm, source).await? {
+            Newest::Open(found) => Ok(Some(found.0)),
+            Newest::NotThere(0) => Ok(None),
+            Newest::NotThere(generation) => Err(VaultError::Erased {
+                mailbox: self.mailbox_name(realm, source, generation - 1).to_string(),
+                is_finished: true,
+            }),
+        }
     }
 
     /// Opens a mailbox that is there.
     ///
     /// # Errors
-    /// `Missing`, `Corrupt`, or a store error.
+    /// `Missing`, `Erased`, `Corrupt`, or a store error.
     pub async fn mailbox(&self, id: &MailboxId) -> Result<Mailbox, VaultError> {
-        let opened = self.read_key(id).await?;
-        self.open_mailbox(id.clone(), &opened.key, opened.realm, opened.profile)
+        let (keys, record) = self.open_keys(id).await?;
+        Ok(self.open_mailbox(id.clone(), keys, &record.owner))
     }
 
     /// The mailboxes, ordered by id.
@@ -85,6 +115,27 @@ impl Vault {
     /// # Errors
     /// A store error while listing.
     pub async fn mailboxes(&self) -> Result<Vec<MailboxListing>, VaultError> {
+        let ids = self.mailbox_ids().await?;
+        let listings = futures::stream::iter(ids).map(|id| async move {
+            let details = match self.read_record(&id, FIRST_EPOCH).await {
+                Ok(record) => Ok(MailboxDetails {
+                    realm: record.owner.realm,
+                    profile: record.owner.profile,
+                }),
+                Err(missing @ VaultError::Missing { .. }) => match self.key_state(&id).await {
+                    Ok(state) if state.is_erased => Err(erased(&id, &state)),
+                    Ok(_) => Err(missing),
+                    Err(error) => Err(error),
+                },
+                Err(error) => Err(error),
+            };
+            MailboxListing { id, details }
+        });
+        Ok(listings.buffered(CONCURRENT_READS).collect().await)
+    }
+
+    /// The ids of all mailboxes, erased ones included.
+    pub(crate) async fn mailbox_ids(&self) -> Result<Vec<MailboxId>, VaultError> {
         let mut ids = vec![];
         let mut start_after = None;
         loop {
@@ -104,140 +155,54 @@ impl Vault {
             }
             match page.next {
                 Some(next) => start_after = Some(next),
-                None => break,
+                None => return Ok(ids),
             }
         }
-        let listings = futures::stream::iter(ids).map(|id| async move {
-            let details = self.read_key(&id).await.map(|opened| MailboxDetails {
-                realm: opened.realm,
-                profile: opened.profile,
-            });
-            MailboxListing { id, details }
-        });
-        Ok(listings.buffered(CONCURRENT_READS).collect().await)
     }
 
-    fn open_mailbox(
-        &self,
-        id: MailboxId,
-        key: &Secret,
-        realm: String,
-        profile: MailboxProfile,
-    ) -> Result<Mailbox, VaultError> {
-        Ok(Mailbox::new(MailboxCore {
+    /// The generation of a mailbox that is not erased.
+    async fn newest(&self, realm: &str, source: &SourceMailboxId) -> Result<Newest, VaultError> {
+        for generation in 0..MAX_GENERATIONS {
+            let id = self.mailbox_name(realm, source, generation);
+            match self.open_keys(&id).await {
+                Ok((keys, record)) => {
+                    let mailbox = self.open_mailbox(id, keys, &record.owner);
+                    return Ok(Newest::Open(Box::new((mailbox, record))));
+                }
+                Err(VaultError::Erased {
+                    is_finished: true, ..
+                }) => {}
+                Err(VaultError::Missing { .. }) => {
+                    self.refuse_leftovers(&id).await?;
+                    return Ok(Newest::NotThere(generation));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(VaultError::invalid(
+            "this mailbox was erased too often; create a new vault for it",
+        ))
+    }
+
+    fn open_mailbox(&self, id: MailboxId, keys: MailboxKeys, owner: &Owner) -> Mailbox {
+        Mailbox::new(MailboxCore {
             ctx: self.inner.ctx.clone(),
             id,
-            realm,
-            profile,
-            keys: MailboxKeys::new(key, FIRST_EPOCH)?,
-        }))
-    }
-
-    async fn read_key(&self, id: &MailboxId) -> Result<OpenedRecord, VaultError> {
-        let name = names::mailbox_key(id, FIRST_EPOCH)?;
-        let object = self
-            .inner
-            .ctx
-            .store
-            .get(&name, GetOptions::default())
-            .await?;
-        let (key, realm, profile) = self.open_record(id, &object.body)?;
-        Ok(OpenedRecord {
-            key,
-            realm,
-            profile,
-            etag: object.info.etag,
+            realm: owner.realm.clone(),
+            profile: owner.profile.clone(),
+            keys,
         })
     }
 
-    fn open_record(
-        &self,
-        id: &MailboxId,
-        bytes: &[u8],
-    ) -> Result<(Secret, String, MailboxProfile), VaultError> {
-        let name = names::mailbox_key(id, FIRST_EPOCH)?;
-        let object = name.as_str();
-        let bad = |what: &str| VaultError::corrupt(object, what);
-        let record: MailboxKeyRecord = envelope::decode(object, bytes)?;
-        self.inner.objects.check_epoch(object, record.root_epoch)?;
-        let opened = crypto::unwrap(
-            object,
-            self.inner.mailbox_keys.as_slice(),
-            &record.salt,
-            &self.record_info(object),
-            &record.commitment,
-            &[&record.mailbox_key, &record.profile],
-        )?;
-        let [key, profile] = opened.as_slice() else {
-            return Err(VaultError::bug("two secrets were asked for"));
-        };
-        let key = <[u8; 32]>::try_from(key.as_slice())
-            .map_err(|_| bad("its mailbox key has the wrong length"))?;
-        let profile =
-            ProfileRecord::decode(profile.as_slice()).map_err(|error| bad(&error.to_string()))?;
-        let (realm, profile) = profile.into_profile();
-        if self.mailbox_id(&realm, &profile.id) != *id {
-            return Err(bad("it belongs to another mailbox"));
-        }
-        Ok((Zeroizing::new(key), realm, profile))
-    }
-
-    fn seal_record(
-        &self,
-        id: &MailboxId,
-        key: &Secret,
-        realm: &str,
-        profile: &MailboxProfile,
-    ) -> Result<Vec<u8>, VaultError> {
-        let name = names::mailbox_key(id, FIRST_EPOCH)?;
-        let mut salt = [0; 32];
-        self.inner.ctx.rng.fill(&mut salt);
-        let sealed_profile = ProfileRecord::new(realm, profile).encode_to_vec();
-        let wrapped = crypto::wrap(
-            self.inner.mailbox_keys.as_slice(),
-            &salt,
-            &self.record_info(name.as_str()),
-            &[key.as_slice(), &sealed_profile],
-        )?;
-        let mut sealed = wrapped.sealed.into_iter();
-        let bytes = envelope::encode(&MailboxKeyRecord {
-            root_epoch: self.inner.objects.epoch(),
-            salt: salt.to_vec(),
-            commitment: wrapped.commitment.to_vec(),
-            mailbox_key: sealed.next().unwrap_or_default(),
-            profile: sealed.next().unwrap_or_default(),
-        });
-        // Everything in the mailbox hangs on this object: read it back before it is written.
-        if self.open_record(id, &bytes)?.0 != *key {
-            return Err(VaultError::bug(
-                "a mailbox key did not read back as it was sealed",
-            ));
-        }
-        Ok(bytes)
-    }
-
-    fn record_info<'a>(&'a self, object: &'a str) -> [&'a [u8]; 3] {
-        [
-            b"mailkeep v1 mailbox key",
-            self.inner.info.id.as_bytes(),
-            object.as_bytes(),
-        ]
-    }
-
-    async fn create_key(
-        &self,
-        id: &MailboxId,
-        realm: &str,
-        profile: &MailboxProfile,
-    ) -> Result<(), VaultError> {
-        let ctx = &self.inner.ctx;
+    /// A key is never made for a mailbox that has data already: the data would stay unreadable.
+    async fn refuse_leftovers(&self, id: &MailboxId) -> Result<(), VaultError> {
         let options = ListOptions {
             prefix: names::mailbox_prefix(id),
             limit: 1,
             ..ListOptions::default()
         };
         let name = names::mailbox_key(id, FIRST_EPOCH)?;
-        if let Some(object) = ctx.store.list(options).await?.objects.first()
+        if let Some(object) = self.inner.ctx.store.list(options).await?.objects.first()
             && object.key != name
         {
             return Err(VaultError::missing(
@@ -245,39 +210,109 @@ impl Vault {
                 "there is data of this mailbox but not its key; restore the key from a replica or an older version of the bucket",
             ));
         }
+        Ok(())
+    }
+
+    async fn create_mailbox(
+        &self,
+        realm: &str,
+        profile: &MailboxProfile,
+        generation: u32,
+    ) -> Result<Mailbox, VaultError> {
+        let ctx = &self.inner.ctx;
+        let id = self.mailbox_name(realm, &profile.id, generation);
+        let owner = Owner {
+            realm: realm.into(),
+            profile: profile.clone(),
+            generation,
+        };
         let mut key = Zeroizing::new([0; 32]);
         ctx.rng.fill(key.as_mut_slice());
-        let bytes = self.seal_record(id, &key, realm, profile)?;
-        let condition = if self.inner.info.capabilities.conditional_create {
-            Condition::IfAbsent
-        } else {
-            Condition::None
-        };
-        put_plain(ctx, &name, bytes, condition).await
+        let bytes = self.seal_record(&id, FIRST_EPOCH, &key, &owner)?;
+        let name = names::mailbox_key(&id, FIRST_EPOCH)?;
+        put_plain(
+            ctx,
+            &name,
+            bytes,
+            create_condition(&self.inner.info.capabilities),
+        )
+        .await?;
+        // Somebody else may have been faster: theirs counts.
+        let (keys, record) = self.open_keys(&id).await?;
+        let mailbox = self.open_mailbox(id, keys, &record.owner);
+        self.update_profile(&mailbox, &record, profile).await?;
+        Ok(with_profile(mailbox, profile))
     }
 
     /// The same key again with the new profile. Does nothing when somebody else just did the same.
-    async fn replace_profile(
+    async fn update_profile(
         &self,
-        id: &MailboxId,
-        realm: &str,
+        mailbox: &Mailbox,
+        record: &OpenedRecord,
         profile: &MailboxProfile,
-        opened: &OpenedRecord,
     ) -> Result<(), VaultError> {
-        let bytes = self.seal_record(id, &opened.key, realm, profile)?;
-        let condition = if self.inner.info.capabilities.conditional_replace {
-            Condition::IfMatch(opened.etag.clone())
-        } else {
-            Condition::None
+        if record.owner.profile == *profile {
+            return Ok(());
+        }
+        let owner = Owner {
+            profile: profile.clone(),
+            ..record.owner.clone()
         };
-        let name = names::mailbox_key(id, FIRST_EPOCH)?;
-        match put_plain(&self.inner.ctx, &name, bytes, condition).await {
+        let id = mailbox.id();
+        let bytes = self.seal_record(id, FIRST_EPOCH, &record.key, &owner)?;
+        match self
+            .replace_record(id, FIRST_EPOCH, bytes, &record.etag)
+            .await
+        {
             // The profile is for people; a locked or contended record keeps the older one.
-            Err(VaultError::Store(_) | VaultError::Denied { .. }) => {
+            Err(VaultError::Store(_) | VaultError::Denied { .. } | VaultError::Missing { .. }) => {
                 tracing::warn!(mailbox = %id, "the mailbox's profile could not be updated");
                 Ok(())
             }
             other => other,
         }
     }
+
+    /// Gives a mailbox a new key, because the one it has was seen by somebody. Everything written by
+    /// backups that begin from now on is sealed with the new one; what is there stays readable, also for
+    /// whoever has the old key. Returns the epoch of the new key.
+    ///
+    /// # Errors
+    /// `Busy` when somebody else did the same just now; otherwise as [`mailbox`](Self::mailbox).
+    pub async fn renew_mailbox_key(&self, id: &MailboxId) -> Result<u32, VaultError> {
+        let (keys, record) = self.open_keys(id).await?;
+        let epoch = keys.objects().epoch().saturating_add(1);
+        let mut key = Zeroizing::new([0; 32]);
+        let ctx = &self.inner.ctx;
+        ctx.rng.fill(key.as_mut_slice());
+        let bytes = self.seal_record(id, epoch, &key, &record.owner)?;
+        let name = names::mailbox_key(id, epoch)?;
+        put_plain(
+            ctx,
+            &name,
+            bytes,
+            create_condition(&self.inner.info.capabilities),
+        )
+        .await?;
+        if self.read_record(id, epoch).await?.key == key {
+            return Ok(epoch);
+        }
+        let kind = StoreErrorKind::Conflict;
+        let cause = "somebody else renewed this key at the same time";
+        Err(mailkeep_ports::StoreError::new(kind, name.as_str(), cause).into())
+    }
+}
+
+/// What there is of a mailbox that may have been erased and started again.
+enum Newest {
+    /// It is open.
+    Open(Box<(Mailbox, OpenedRecord)>),
+    /// There is none; the number of times that it was erased.
+    NotThere(u32),
+}
+
+fn with_profile(mailbox: Mailbox, profile: &MailboxProfile) -> Mailbox {
+    let mut core = mailbox.core;
+    core.profile = profile.clone();
+    Mailbox::new(core)
 }

@@ -9,6 +9,12 @@ use crate::ids::{MailboxId, Ulid};
 pub(crate) const VAULT: &str = "vault";
 /// Prefix of the wrapped root keys.
 pub(crate) const KEYS: &str = "keys/";
+/// Last segment of the object that makes a root key the current one.
+pub(crate) const ROOT: &str = "root";
+/// Last segment of the object that says that a mailbox was erased.
+pub(crate) const ERASED: &str = "erased";
+/// Begins the names of the probe's scratch objects.
+pub(crate) const PROBE: &str = "probe-";
 /// Prefix of the mailboxes.
 pub(crate) const MAILBOXES: &str = "m/";
 /// Prefix of the run records.
@@ -32,6 +38,26 @@ pub(crate) fn mailbox_prefix(mailbox: &MailboxId) -> String {
 /// `m/<mbx>/key/<epoch>`
 pub(crate) fn mailbox_key(mailbox: &MailboxId, epoch: u32) -> Result<Key, VaultError> {
     key(format!("{}key/{epoch}", mailbox_prefix(mailbox)))
+}
+
+/// `m/<mbx>/key/`
+pub(crate) fn mailbox_key_prefix(mailbox: &MailboxId) -> String {
+    format!("{}key/", mailbox_prefix(mailbox))
+}
+
+/// `m/<mbx>/key/erased`
+pub(crate) fn erasure(mailbox: &MailboxId) -> Result<Key, VaultError> {
+    key(format!("{}{ERASED}", mailbox_key_prefix(mailbox)))
+}
+
+/// The last segment of a name.
+pub(crate) fn last_segment(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+/// `keys/<epoch>/root`
+pub(crate) fn root(epoch: u32) -> Result<Key, VaultError> {
+    key(format!("{KEYS}{epoch}/{ROOT}"))
 }
 
 /// `m/<mbx>/log/`

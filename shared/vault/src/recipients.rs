@@ -10,12 +10,13 @@ use crate::crypto::{self, Secret};
 use crate::error::VaultError;
 use crate::format::records::RecipientRecord;
 use crate::recovery_key::{self, RecoveryKey};
+use crate::roots;
 
-const PASSPHRASE: u32 = 1;
-const KEY_FILE: u32 = 2;
-const RECOVERY: u32 = 3;
+pub(crate) const PASSPHRASE: u32 = 1;
+pub(crate) const KEY_FILE: u32 = 2;
+pub(crate) const RECOVERY: u32 = 3;
 
-/// Somebody who shall be able to open a new vault. The recovery key is always added.
+/// Somebody who shall be able to open a vault. The recovery key is always added.
 #[derive(Clone)]
 pub enum Recipient {
     /// Whoever knows this passphrase.
@@ -87,46 +88,108 @@ pub(crate) struct RecordPlace<'a> {
     pub created_at: DateTime<Utc>,
 }
 
-/// Seals the root key for a passphrase or a key file.
-pub(crate) fn seal(
-    recipient: &Recipient,
-    cost: PassphraseCost,
-    place: &RecordPlace<'_>,
-    root: &Secret,
-    rng: &dyn Rng,
-) -> Result<RecipientRecord, VaultError> {
-    let mut record = new_record(place, rng);
-    let secret = match recipient {
-        Recipient::Passphrase(passphrase) => {
-            record.kind = PASSPHRASE;
-            record.memory_kib = cost.memory_kib;
-            record.passes = cost.passes;
-            record.lanes = 1;
-            stretch(place.object, passphrase, &record)?
-        }
-        Recipient::KeyFile(key) => {
-            record.kind = KEY_FILE;
-            key.clone()
-        }
-    };
-    wrap_root(record, place, &secret, root)
+/// Seals a root key for recipients.
+pub(crate) struct Sealer<'a> {
+    /// The root key.
+    pub root: &'a Secret,
+    /// For passphrases.
+    pub cost: PassphraseCost,
+    /// Randomness.
+    pub rng: &'a dyn Rng,
 }
 
-/// Seals the root key for a recovery key, of which only the public half is needed.
-pub(crate) fn seal_for_recovery(
-    public: [u8; 32],
-    place: &RecordPlace<'_>,
+impl Sealer<'_> {
+    /// For a passphrase or a key file; opened again to be sure.
+    pub(crate) fn seal(
+        &self,
+        recipient: &Recipient,
+        place: &RecordPlace<'_>,
+    ) -> Result<RecipientRecord, VaultError> {
+        let mut record = self.new_record(place)?;
+        let secret = match recipient {
+            Recipient::Passphrase(passphrase) => {
+                record.kind = PASSPHRASE;
+                record.memory_kib = self.cost.memory_kib;
+                record.passes = self.cost.passes;
+                record.lanes = 1;
+                stretch(place.object, passphrase, &record)?
+            }
+            Recipient::KeyFile(key) => {
+                record.kind = KEY_FILE;
+                key.clone()
+            }
+        };
+        self.wrap_root(record, place, &secret)
+    }
+
+    /// For a recovery key, of which only the public half is needed.
+    pub(crate) fn seal_for_recovery(
+        &self,
+        public: [u8; 32],
+        place: &RecordPlace<'_>,
+    ) -> Result<RecipientRecord, VaultError> {
+        let mut ephemeral = Zeroizing::new([0; 32]);
+        self.rng.fill(ephemeral.as_mut_slice());
+        let mut record = self.new_record(place)?;
+        record.kind = RECOVERY;
+        record.public_key = public.to_vec();
+        record.ephemeral_key = recovery_key::public_key(&ephemeral)?.to_vec();
+        let secret = recovery_key::shared_secret(&ephemeral, &public)?;
+        self.wrap_root(record, place, &secret)
+    }
+
+    fn new_record(&self, place: &RecordPlace<'_>) -> Result<RecipientRecord, VaultError> {
+        let mut salt = [0; 32];
+        self.rng.fill(&mut salt);
+        Ok(RecipientRecord {
+            vault_id: place.vault_id.into(),
+            created_at_ms: place.created_at.timestamp_millis(),
+            salt: salt.to_vec(),
+            root_id: roots::root_id(self.root, place.vault_id)?,
+            ..RecipientRecord::default()
+        })
+    }
+
+    fn wrap_root(
+        &self,
+        mut record: RecipientRecord,
+        place: &RecordPlace<'_>,
+        secret: &Secret,
+    ) -> Result<RecipientRecord, VaultError> {
+        let salt = record.salt.as_slice().try_into();
+        let salt = salt.map_err(|_| VaultError::bug("salt length"))?;
+        let wrapped = crypto::wrap(
+            secret.as_slice(),
+            salt,
+            &info(place.vault_id, place.object, &record),
+            &[self.root.as_slice()],
+        )?;
+        record.commitment = wrapped.commitment.to_vec();
+        record.root_key = wrapped.sealed.into_iter().next().unwrap_or_default();
+        record.code = code(self.root, place.object, &record)?;
+        match unwrap_root(secret, place.vault_id, place.object, &record)? {
+            Attempt::Opened(root) if root == *self.root => Ok(record),
+            _ => Err(VaultError::bug("a key record did not read back as sealed")),
+        }
+    }
+}
+
+/// Says that whoever made a record had the root key. Without it, somebody who can write to the store
+/// could add a recovery key of their own and wait for a rotation.
+fn code(root: &Secret, object: &str, record: &RecipientRecord) -> Result<Vec<u8>, VaultError> {
+    let key = crypto::subkey(root, "vault recipients")?;
+    let kind = record.kind.to_le_bytes();
+    let parts: &[&[u8]] = &[object.as_bytes(), &kind, &record.public_key];
+    Ok(crypto::keyed_hash::<32>(&key, parts).to_vec())
+}
+
+/// True when the record was made with this root key.
+pub(crate) fn is_genuine(
     root: &Secret,
-    rng: &dyn Rng,
-) -> Result<RecipientRecord, VaultError> {
-    let mut ephemeral = Zeroizing::new([0; 32]);
-    rng.fill(ephemeral.as_mut_slice());
-    let mut record = new_record(place, rng);
-    record.kind = RECOVERY;
-    record.public_key = public.to_vec();
-    record.ephemeral_key = recovery_key::public_key(&ephemeral)?.to_vec();
-    let secret = recovery_key::shared_secret(&ephemeral, &public)?;
-    wrap_root(record, place, &secret, root)
+    object: &str,
+    record: &RecipientRecord,
+) -> Result<bool, VaultError> {
+    Ok(crypto::equal(&code(root, object, record)?, &record.code))
 }
 
 /// What trying a key on a record gives.
@@ -164,6 +227,15 @@ pub(crate) fn open(
         }
         _ => return Ok(Attempt::NotForThis),
     };
+    unwrap_root(&secret, vault_id, object, record)
+}
+
+fn unwrap_root(
+    secret: &Secret,
+    vault_id: &str,
+    object: &str,
+    record: &RecipientRecord,
+) -> Result<Attempt, VaultError> {
     let opened = crypto::unwrap(
         object,
         secret.as_slice(),
@@ -183,36 +255,6 @@ pub(crate) fn open(
         Err(VaultError::WrongKey { .. }) => Ok(Attempt::WrongKey),
         Err(error) => Err(error),
     }
-}
-
-fn new_record(place: &RecordPlace<'_>, rng: &dyn Rng) -> RecipientRecord {
-    let mut salt = [0; 32];
-    rng.fill(&mut salt);
-    RecipientRecord {
-        vault_id: place.vault_id.into(),
-        created_at_ms: place.created_at.timestamp_millis(),
-        salt: salt.to_vec(),
-        ..RecipientRecord::default()
-    }
-}
-
-fn wrap_root(
-    mut record: RecipientRecord,
-    place: &RecordPlace<'_>,
-    secret: &Secret,
-    root: &Secret,
-) -> Result<RecipientRecord, VaultError> {
-    let salt = record.salt.as_slice().try_into();
-    let salt = salt.map_err(|_| VaultError::bug("salt length"))?;
-    let wrapped = crypto::wrap(
-        secret.as_slice(),
-        salt,
-        &info(place.vault_id, place.object, &record),
-        &[root.as_slice()],
-    )?;
-    record.commitment = wrapped.commitment.to_vec();
-    record.root_key = wrapped.sealed.into_iter().next().unwrap_or_default();
-    Ok(record)
 }
 
 /// Binds the sealed root key to its vault and name, and to both public keys.

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use crate::context::VaultContext;
+use crate::create::CreateOptions;
 use crate::documents::PutMode;
 use crate::error::VaultError;
 use crate::ids::Ulid;
@@ -17,13 +18,14 @@ use crate::names;
 use crate::recipients::{PassphraseCost, Recipient, Unlock};
 use crate::recovery_key::RecoveryKey;
 use crate::testing::{context, profile};
-use crate::vault::{CreateOptions, Vault};
+use crate::vault::Vault;
 
 const CHEAP: CreateOptions = CreateOptions {
     passphrase_cost: PassphraseCost {
         memory_kib: 64,
         passes: 1,
     },
+    object_lock: None,
 };
 
 fn passphrase(text: &str) -> Unlock {

@@ -3,18 +3,18 @@
 use mailkeep_model::{LicenseState, MailboxKind, MailboxProfile, SourceMailboxId};
 use prost::Message;
 
-/// `vault`: the body as bytes, so that its authentication code covers fields of newer writers too.
+/// `vault`: the body as bytes, so that its hash covers fields of newer writers too.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct VaultRecord {
     /// A [`VaultBody`].
     #[prost(bytes = "vec", tag = "1")]
     pub body: Vec<u8>,
-    /// Keyed BLAKE3 of `body`, 32 bytes.
-    #[prost(bytes = "vec", tag = "2")]
-    pub code: Vec<u8>,
+    /// What the first root key keeps.
+    #[prost(message, optional, tag = "2")]
+    pub root: Option<RootRecord>,
 }
 
-/// What a vault is.
+/// What a vault is. Never changes.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct VaultBody {
     /// A ULID.
@@ -23,9 +23,6 @@ pub(crate) struct VaultBody {
     /// Milliseconds since 1970.
     #[prost(int64, tag = "2")]
     pub created_at_ms: i64,
-    /// Epoch of the root key that the authentication code is made with.
-    #[prost(uint32, tag = "3")]
-    pub root_epoch: u32,
     /// What the probe found.
     #[prost(bool, tag = "4")]
     pub conditional_create: bool,
@@ -38,6 +35,71 @@ pub(crate) struct VaultBody {
     /// What the probe found.
     #[prost(bool, tag = "7")]
     pub checksums: bool,
+    /// Object Lock of this vault: 0 none, 1 governance, 2 compliance.
+    #[prost(uint32, tag = "8")]
+    pub lock_mode: u32,
+    /// How many days every object is promised to stay.
+    #[prost(uint32, tag = "9")]
+    pub lock_days: u32,
+}
+
+/// `keys/<epoch>/root`, and inside of `vault` for epoch 1: what a root key keeps, sealed with it.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RootRecord {
+    /// The vault.
+    #[prost(string, tag = "1")]
+    pub vault_id: String,
+    /// Epoch of the root key.
+    #[prost(uint32, tag = "2")]
+    pub epoch: u32,
+    /// Tells this root key from others that were made for the same epoch; 16 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub root_id: Vec<u8>,
+    /// 32 bytes, for HKDF.
+    #[prost(bytes = "vec", tag = "4")]
+    pub salt: Vec<u8>,
+    /// Tells a wrong key from damage.
+    #[prost(bytes = "vec", tag = "5")]
+    pub commitment: Vec<u8>,
+    /// A [`RingRecord`] with its tag.
+    #[prost(bytes = "vec", tag = "6")]
+    pub ring: Vec<u8>,
+}
+
+/// What must stay over rotations. Only ever stored sealed.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RingRecord {
+    /// BLAKE3 of the body of `vault`, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub vault_hash: Vec<u8>,
+    /// Makes the names of mailboxes and documents; 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub naming_key: Vec<u8>,
+    /// The root keys of earlier epochs.
+    #[prost(message, repeated, tag = "3")]
+    pub earlier: Vec<EarlierRoot>,
+}
+
+/// The root key of an earlier epoch.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct EarlierRoot {
+    /// Its epoch.
+    #[prost(uint32, tag = "1")]
+    pub epoch: u32,
+    /// 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub root_key: Vec<u8>,
+}
+
+/// `m/<mbx>/key/erased`: this mailbox's keys were destroyed on request.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ErasureRecord {
+    /// Milliseconds since 1970.
+    #[prost(int64, tag = "1")]
+    pub begun_at_ms: i64,
+    /// Keyed BLAKE3 of the object's name and the time, 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub code: Vec<u8>,
 }
 
 /// `keys/<epoch>/<recipient>`: the root key, sealed for one recipient.
@@ -76,6 +138,12 @@ pub(crate) struct RecipientRecord {
     /// Recovery key: public half of the key made for this record.
     #[prost(bytes = "vec", tag = "11")]
     pub ephemeral_key: Vec<u8>,
+    /// Which root key it is; records of another one are leftovers of a rotation that did not happen.
+    #[prost(bytes = "vec", tag = "12")]
+    pub root_id: Vec<u8>,
+    /// Made with the root key: nobody can slip in a recipient of their own. 32 bytes.
+    #[prost(bytes = "vec", tag = "13")]
+    pub code: Vec<u8>,
 }
 
 /// `m/<mbx>/key/<epoch>`: the mailbox key and whose it is, sealed with the root key.
@@ -122,11 +190,15 @@ pub(crate) struct ProfileRecord {
     /// True when sign-in is blocked.
     #[prost(bool, tag = "7")]
     pub is_disabled: bool,
+    /// How often the mailbox was started again after it had been erased.
+    #[prost(uint32, tag = "8")]
+    pub generation: u32,
 }
 
 impl ProfileRecord {
-    pub(crate) fn new(realm: &str, profile: &MailboxProfile) -> Self {
+    pub(crate) fn new(realm: &str, profile: &MailboxProfile, generation: u32) -> Self {
         Self {
+            generation,
             realm: realm.into(),
             source_id: profile.id.0.clone(),
             address: profile.address.clone(),
