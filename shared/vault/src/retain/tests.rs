@@ -11,6 +11,7 @@ use mailkeep_model::{
 use mailkeep_ports::{MemoryStore, Rng, SeededRng, TestClock};
 use secrecy::SecretString;
 
+use crate::CreateOptions;
 use crate::context::VaultContext;
 use crate::documents::PutMode;
 use crate::error::VaultError;
@@ -21,7 +22,7 @@ use crate::mailbox::Mailbox;
 use crate::recipients::{PassphraseCost, Recipient};
 use crate::retain::{Hold, MailboxPlan, PolicyScope, RetentionSettings};
 use crate::testing;
-use crate::vault::{CreateOptions, Vault};
+use crate::vault::Vault;
 
 fn start() -> DateTime<Utc> {
     DateTime::from_timestamp(1_760_000_000, 0).unwrap()
@@ -384,6 +385,7 @@ async fn a_clock_that_jumps_a_year_ahead_makes_nothing_old() {
 
 async fn vault(world: &World) -> Vault {
     let options = CreateOptions {
+        object_lock: None,
         passphrase_cost: PassphraseCost {
             memory_kib: 64,
             passes: 1,
