@@ -7,8 +7,6 @@
 //! Architecture invariant: no clock, no randomness and no I/O but through
 //! [`VaultContext`]; `format` does none at all.
 
-#![allow(dead_code)]
-
 pub mod context;
 pub mod error;
 pub mod format;

@@ -74,11 +74,6 @@ impl ObjectReader {
         })
     }
 
-    /// Its name.
-    pub(crate) fn key(&self) -> &Key {
-        &self.key
-    }
-
     /// Its header; the index keeps it for packs.
     pub(crate) fn header(&self) -> &ObjectHeader {
         &self.parsed.header

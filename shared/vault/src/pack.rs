@@ -119,6 +119,7 @@ struct SealedPack {
 
 impl PackWriter {
     /// A writer without packs.
+    #[cfg(test)]
     pub(crate) fn new(core: MailboxCore, known: Arc<dyn PartLookup>) -> Self {
         Self::with_limits(core, known, PackLimits::default())
     }

@@ -47,8 +47,6 @@ pub(crate) struct Draft {
     pub record: CommitRecord,
     /// Its rows, sorted.
     pub rows: Vec<RowEntry>,
-    /// The numbers that its packs get.
-    pub numbers: BTreeMap<StagedPack, PackNumber>,
 }
 
 struct Drafter<'a> {
@@ -125,7 +123,6 @@ impl Drafter<'_> {
         Ok(Draft {
             record,
             rows: std::mem::take(&mut self.rows),
-            numbers: std::mem::take(&mut self.numbers),
         })
     }
 

@@ -39,6 +39,7 @@ impl SortKey {
     }
 
     /// Reads the key back.
+    #[cfg(test)]
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (folder, rest) = bytes.split_first_chunk()?;
         let (time, rest) = rest.split_first_chunk()?;
@@ -50,28 +51,6 @@ impl SortKey {
             key: ItemKey(u64::from_be_bytes(*key)),
             from: u64::from_be_bytes(*from),
         })
-    }
-
-    /// Before every row of a folder.
-    pub(crate) fn first_of_folder(folder: u32) -> [u8; ROW_KEY_BYTES] {
-        Self {
-            folder,
-            time: i64::MAX,
-            key: ItemKey(0),
-            from: 0,
-        }
-        .to_bytes()
-    }
-
-    /// After every row of a folder.
-    pub(crate) fn last_of_folder(folder: u32) -> [u8; ROW_KEY_BYTES] {
-        Self {
-            folder,
-            time: i64::MIN,
-            key: ItemKey(u64::MAX),
-            from: u64::MAX,
-        }
-        .to_bytes()
     }
 }
 
