@@ -13,6 +13,8 @@ use crate::CliError;
 
 /// The variable with the vault's passphrase.
 pub const PASSPHRASE_VARIABLE: &str = "MAILKEEP_PASSPHRASE";
+/// The variable with a passphrase that is to be added to a vault.
+pub const NEW_PASSPHRASE_VARIABLE: &str = "MAILKEEP_NEW_PASSPHRASE";
 /// The variable with a connection's client secret.
 pub const CLIENT_SECRET_VARIABLE: &str = "MAILKEEP_CLIENT_SECRET";
 

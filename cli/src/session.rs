@@ -8,7 +8,7 @@ use mailkeep_exchange::graph::{GraphClient, GraphSource, GraphTarget};
 use mailkeep_exchange::{Source, Target};
 use mailkeep_local::{FolderStore, SystemClock, SystemRng};
 use mailkeep_ports::{Clock, Rng};
-use mailkeep_vault::{Unlock, Vault, VaultContext};
+use mailkeep_vault::{Keychain, Unlock, Vault, VaultContext};
 
 use crate::CliError;
 use crate::args::{GlobalArgs, UnlockArgs};
@@ -88,6 +88,17 @@ impl Session {
         let vault = Vault::open(self.context(store), &unlock).await?;
         let (clock, rng) = (Arc::clone(&self.clock), Arc::clone(&self.rng));
         Ok(Engine::new(vault, clock, rng))
+    }
+
+    /// Opens the vault to manage its keys, and returns what it was opened with.
+    ///
+    /// # Errors
+    /// As [`engine`](Self::engine).
+    pub async fn keychain(&self, unlock: &UnlockArgs) -> Result<(Keychain, Unlock), CliError> {
+        let store = FolderStore::open(self.vault_path()?, Arc::clone(&self.rng))?;
+        let unlock = self.unlock(unlock).await?;
+        let keychain = Keychain::open(self.context(store), &unlock).await?;
+        Ok((keychain, unlock))
     }
 
     async fn unlock(&self, args: &UnlockArgs) -> Result<Unlock, CliError> {

@@ -2,6 +2,7 @@
 
 pub mod browse;
 pub mod connection;
+pub mod keys;
 pub mod query;
 pub mod restore;
 pub mod retention;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use browse::{CatArgs, DiffArgs, ExportArgs, ExportFormat, FindArgs, LsArgs, SnapshotsArgs};
 pub use connection::{AddArgs, Cloud, ConnectionCommand, TestArgs};
+pub use keys::{DrillArgs, EraseArgs, KeyAddArgs, KeyCommand, KeyRotateArgs, RestartArgs};
 pub use query::QueryArgs;
 pub use restore::{OnConflict, PlacementArg, RestoreArgs};
 pub use retention::{HoldCommand, PolicyCommand, RetainArgs};
@@ -150,6 +152,13 @@ pub enum Command {
     Hold(HoldCommand),
     /// Show how much the vault holds
     Stats(StatsArgs),
+    /// Who can open the vault: list, add, remove, rotate
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Erase a person: destroy every key of one mailbox
+    Erase(EraseArgs),
+    /// Prove that the recovery key opens the vault
+    Drill(DrillArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell

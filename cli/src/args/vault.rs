@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::UnlockArgs;
+use super::keys::RestartArgs;
 use super::values::PercentArg;
 
 const INIT_EXAMPLES: &str = "\
@@ -33,6 +34,8 @@ pub struct InitArgs {
 pub enum MailboxCommand {
     /// List the mailboxes of the vault, or of a tenant with --connection
     Ls(MailboxLsArgs),
+    /// Start the backup of a mailbox that was erased afresh
+    Restart(RestartArgs),
 }
 
 /// `mailkeep mailbox ls`.

@@ -3,11 +3,14 @@
 mod backup;
 mod cat;
 mod connection;
+mod drill;
+mod erase;
 mod export;
 mod find;
 mod folders;
 mod hold;
 mod init;
+mod key;
 mod list;
 mod lookup;
 mod mailbox;
@@ -47,6 +50,10 @@ pub async fn run(session: &Session, command: &Command) -> Result<Exit, CliError>
         Command::Init(args) => init::run(session, args).await,
         Command::Connection(command) => connection::run(session, command).await,
         Command::Mailbox(MailboxCommand::Ls(args)) => mailbox::run(session, args).await,
+        Command::Mailbox(MailboxCommand::Restart(args)) => erase::restart(session, args).await,
+        Command::Key(command) => key::run(session, command).await,
+        Command::Erase(args) => erase::run(session, args).await,
+        Command::Drill(args) => drill::run(session, args).await,
         Command::Backup(args) => backup::run(session, args).await,
         Command::Snapshots(args) => snapshots::run(session, args).await,
         Command::Ls(args) => list::run(session, args).await,

@@ -58,10 +58,24 @@ pub async fn backup(
         let summary = Box::new(summary);
         return Err(EngineError::RunRecord { summary, cause });
     }
+    extend_locks(engine).await;
     observer.event(&Event::RunFinished {
         summary: summary.clone(),
     });
     Ok(summary)
+}
+
+/// Keeps what the vault needs locked for as long as it promises. A failure does not make the run one:
+/// the next run tries again long before a promise is broken, and verification looks at every lock.
+async fn extend_locks(engine: &Engine) {
+    match engine.vault().extend_locks().await {
+        Ok(extended) => {
+            for object in extended.into_iter().flat_map(|extended| extended.missing) {
+                tracing::error!(object, "an object that the vault needs is gone; run verify");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "locks were not extended; the next run tries again"),
+    }
 }
 
 async fn all_mailboxes(context: &Arc<Context>) -> Result<Vec<MailboxSummary>, EngineError> {
@@ -205,11 +219,11 @@ async fn existing(
     profile: &MailboxProfile,
 ) -> Result<Option<Mailbox>, VaultError> {
     let (vault, realm) = (context.engine.vault(), context.request.realm.as_str());
-    match vault.mailbox(&vault.mailbox_id(realm, &profile.id)).await {
-        Ok(mailbox) if mailbox.profile() == profile => Ok(Some(mailbox)),
-        Ok(_) => vault.ensure_mailbox(realm, profile).await.map(Some),
-        Err(VaultError::Missing { .. }) => Ok(None),
-        Err(error) => Err(error),
+    match vault.find_mailbox(realm, &profile.id).await? {
+        Some(mailbox) if mailbox.profile() != profile => {
+            vault.ensure_mailbox(realm, profile).await.map(Some)
+        }
+        found => Ok(found),
     }
 }
 

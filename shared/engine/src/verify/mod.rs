@@ -2,6 +2,7 @@
 
 mod counts;
 mod items;
+mod locks;
 mod objects;
 pub mod report;
 mod request;

@@ -30,6 +30,8 @@ pub enum FindingKind {
     TooNew,
     /// The store refused access or did not answer; nothing is known to be wrong.
     Unreadable,
+    /// An object can be deleted earlier than the vault promises.
+    Unprotected,
     /// An item is in the ledger of failed items.
     Gap,
     /// The source counts more or fewer items in a folder than the vault holds.
@@ -37,10 +39,10 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    /// True when data that the vault should hold is lost.
+    /// True when data that the vault should hold is lost, or can be lost against its promise.
     #[must_use]
     pub fn is_damage(self) -> bool {
-        matches!(self, Self::Missing | Self::Corrupt)
+        matches!(self, Self::Missing | Self::Corrupt | Self::Unprotected)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mailkeep_vault::{MailboxId, VaultError};
 
 use super::items::ItemCheck;
+use super::locks;
 use super::objects::ObjectCheck;
 use super::{Finding, FindingKind, VerifyLevel, VerifyReport, VerifyRequest};
 use crate::{Engine, EngineError, Event, Observer, StopSignal};
@@ -40,6 +41,13 @@ pub async fn run(
                 .ok()
                 .map(|d| d.profile.address.clone()),
         };
+        if let Err(VaultError::Erased {
+            is_finished: true, ..
+        }) = &listing.details
+        {
+            // Nothing is promised about it any more.
+            continue;
+        }
         if let Err(error) = &listing.details {
             report.add_error(&place, None, None, error);
             continue;
@@ -55,6 +63,9 @@ pub async fn run(
         if let Err(error) = check.mailbox(&listing.id).await {
             report.add_error(&place, None, None, &error);
         }
+    }
+    if request.mailboxes.is_empty() && !report.is_stopped {
+        locks::check(engine.vault(), &mut report).await?;
     }
     Ok(report)
 }
