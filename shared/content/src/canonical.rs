@@ -3,14 +3,18 @@
 //! Exchange builds MIME anew at each read: boundaries, the order of headers and transfer
 //! encodings may differ although nothing changed.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::decode::{Decoded, Piece, decode_leaf, raw_pieces};
-use crate::header::collapsed;
+use crate::decode::{Decoded, Stretch, decode_leaf, raw_pieces};
+use crate::header::push_collapsed;
 use crate::mime::{Content, Entity};
 use crate::parameters::Parameterized;
 use crate::placeholder::PlaceholderMime;
+
+/// The hasher gets so much at once: it works on many blocks side by side.
+const HASH_BYTES: usize = 64 << 10;
 
 /// Digests what a message says, whatever its MIME looks like.
 ///
@@ -34,24 +38,43 @@ pub fn canonical_digest(message: &PlaceholderMime) -> [u8; 32] {
             .iter()
             .map(|part| (part.index, part.digest.as_slice()))
             .collect(),
+        pending: Vec::with_capacity(HASH_BYTES.min(message.bytes.len()) + 1024),
         hasher: blake3::Hasher::new_derive_key("mailkeep content canonical message v1"),
     };
     digest.entity(&Entity::parse(&message.bytes));
+    digest.hasher.update(&digest.pending);
     *digest.hasher.finalize().as_bytes()
 }
 
 struct Digest<'a> {
     message: &'a PlaceholderMime,
     parts: HashMap<usize, &'a [u8]>,
+    /// What the hasher did not get yet.
+    pending: Vec<u8>,
     hasher: blake3::Hasher,
 }
 
 impl Digest<'_> {
     /// Adds a tagged value such that no two sequences of values give the same input.
     fn add(&mut self, tag: u8, bytes: &[u8]) {
-        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.hasher.update(&[tag]).update(&length.to_le_bytes());
-        self.hasher.update(bytes);
+        self.add_with(tag, |out| out.extend_from_slice(bytes));
+    }
+
+    /// The same for a value that `write` appends.
+    fn add_with(&mut self, tag: u8, write: impl FnOnce(&mut Vec<u8>)) {
+        self.pending.push(tag);
+        let at = self.pending.len();
+        self.pending.extend_from_slice(&[0; 8]);
+        write(&mut self.pending);
+        let length = self.pending.len() - at - 8;
+        let length = u64::try_from(length).unwrap_or(u64::MAX).to_le_bytes();
+        if let Some(place) = self.pending.get_mut(at..at + 8) {
+            place.copy_from_slice(&length);
+        }
+        if self.pending.len() >= HASH_BYTES {
+            self.hasher.update(&self.pending);
+            self.pending.clear();
+        }
     }
 
     fn entity(&mut self, entity: &Entity) {
@@ -91,46 +114,54 @@ impl Digest<'_> {
     }
 
     fn fields(&mut self, entity: &Entity) {
-        let bytes = &self.message.bytes;
-        let mut fields: Vec<(Vec<u8>, Vec<u8>)> = entity
+        let bytes = self.message.bytes.as_slice();
+        let mut fields: Vec<(&[u8], &[u8])> = entity
             .fields
             .iter()
             .filter_map(|field| {
-                let name = bytes.get(field.name.clone())?.to_ascii_lowercase();
+                let name = bytes.get(field.name.clone())?;
                 let value = bytes.get(field.value.clone())?;
-                let value = match name.as_slice() {
-                    b"mime-version" | b"content-transfer-encoding" => return None,
-                    b"content-type" | b"content-disposition" => parameters(value),
-                    _ => collapsed(value),
-                };
-                Some((name, value))
+                let is_encoding = name.eq_ignore_ascii_case(b"mime-version")
+                    || name.eq_ignore_ascii_case(b"content-transfer-encoding");
+                (!is_encoding).then_some((name, value))
             })
             .collect();
         // Stable: fields of one name keep their order.
-        fields.sort_by(|one, other| one.0.cmp(&other.0));
+        fields.sort_by(|one, other| lower(one.0).cmp(lower(other.0)));
         for (name, value) in fields {
-            self.add(b'H', &name);
-            self.add(b'V', &value);
+            self.add_with(b'H', |out| out.extend(lower(name)));
+            let has_parameters = name.eq_ignore_ascii_case(b"content-type")
+                || name.eq_ignore_ascii_case(b"content-disposition");
+            self.add_with(b'V', |out| {
+                if has_parameters {
+                    push_parameters(value, out);
+                } else {
+                    push_collapsed(value, out);
+                }
+            });
         }
     }
 
     /// Adds pieces; neighbouring bytes count as one.
-    fn pieces(&mut self, pieces: &[Piece], is_text: bool) {
-        let mut pending = vec![];
+    fn pieces(&mut self, pieces: &[Stretch<'_>], is_text: bool) {
+        let mut bytes = Cow::Borrowed(&b""[..]);
         for piece in pieces {
             let (tag, index) = match piece {
-                Piece::Bytes(bytes) => {
-                    pending.extend_from_slice(bytes);
+                Stretch::Bytes(more) if bytes.is_empty() => {
+                    bytes = Cow::Borrowed(more);
                     continue;
                 }
-                Piece::Part(index) => (b'P', index),
-                Piece::EncodedPart { index, .. } => (b'E', index),
+                Stretch::Bytes(more) => {
+                    bytes.to_mut().extend_from_slice(more);
+                    continue;
+                }
+                Stretch::Part(index) => (b'P', index),
+                Stretch::EncodedPart { index, .. } => (b'E', index),
             };
-            self.body_bytes(&pending, is_text);
-            pending.clear();
+            self.body_bytes(&std::mem::take(&mut bytes), is_text);
             let digest = self.parts.get(index).copied().unwrap_or_default();
             self.add(tag, digest);
-            if let (Piece::EncodedPart { shape, .. }, false) = (piece, is_text) {
+            if let (Stretch::EncodedPart { shape, .. }, false) = (piece, is_text) {
                 let ending = [
                     shape.line_ending.as_bytes(),
                     &[u8::from(shape.ends_with_line_ending)],
@@ -139,21 +170,23 @@ impl Digest<'_> {
                 self.add(b'S', &ending.concat());
             }
         }
-        self.body_bytes(&pending, is_text);
+        self.body_bytes(&bytes, is_text);
     }
 
     fn body_bytes(&mut self, bytes: &[u8], is_text: bool) {
-        if is_text {
-            self.add(b'B', &with_line_feeds(bytes));
-        } else {
-            self.add(b'B', bytes);
-        }
+        self.add_with(b'B', |out| {
+            if is_text {
+                push_with_line_feeds(bytes, out);
+            } else {
+                out.extend_from_slice(bytes);
+            }
+        });
     }
 
     fn structure_text(&mut self, tag: u8, range: Range<usize>) {
         let pieces = raw_pieces(self.message, range);
-        let blank = |piece: &Piece| match piece {
-            Piece::Bytes(bytes) => bytes.trim_ascii().is_empty(),
+        let blank = |piece: &Stretch<'_>| match piece {
+            Stretch::Bytes(bytes) => bytes.trim_ascii().is_empty(),
             _ => false,
         };
         if !pieces.iter().all(blank) {
@@ -168,8 +201,8 @@ fn is_text(media: &Parameterized) -> bool {
     media.kind.starts_with("text/") || media.kind.starts_with("multipart/")
 }
 
-fn with_line_feeds(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
+fn push_with_line_feeds(bytes: &[u8], out: &mut Vec<u8>) {
+    out.reserve(bytes.len());
     let mut rest = bytes;
     while let Some(at) = memchr::memchr(b'\r', rest) {
         let (before, after) = rest.split_at(at);
@@ -180,22 +213,24 @@ fn with_line_feeds(bytes: &[u8]) -> Vec<u8> {
         rest = after.get(1..).unwrap_or_default();
     }
     out.extend_from_slice(rest);
-    out
+}
+
+fn lower(name: &[u8]) -> impl Iterator<Item = u8> {
+    name.iter().map(u8::to_ascii_lowercase)
 }
 
 /// Type and parameters in one order, without the boundary.
-fn parameters(value: &[u8]) -> Vec<u8> {
+fn push_parameters(value: &[u8], out: &mut Vec<u8>) {
     let mut parsed = Parameterized::parse(value);
     parsed.parameters.retain(|(name, _)| name != "boundary");
     parsed.parameters.sort();
-    let mut out = parsed.kind.into_bytes();
+    out.extend_from_slice(parsed.kind.as_bytes());
     for (name, value) in parsed.parameters {
         out.push(0);
         out.extend_from_slice(name.as_bytes());
         out.push(0);
         out.extend_from_slice(value.as_bytes());
     }
-    out
 }
 
 #[cfg(test)]

@@ -87,6 +87,28 @@ fn signed_content_counts_byte_for_byte() {
     assert_eq!(digest(&signed("a")), digest(&outer));
 }
 
+/// Fields of one name stay in order although their names are written differently, and a value that two
+/// fields could be cut from in two ways counts in one way only.
+#[test]
+fn fields_are_told_apart() {
+    let first = digest("x-a: 1\r\nX-A: 2\r\nB: 3\r\n\r\nx");
+    assert_eq!(digest("b:  3\r\nX-a: 1\r\nx-A: 2\r\n\r\nx"), first);
+    assert_ne!(digest("X-A: 2\r\nx-a: 1\r\nB: 3\r\n\r\nx"), first);
+    assert_ne!(digest("A: bc\r\n\r\nx"), digest("Ab: c\r\n\r\nx"));
+    assert_ne!(digest("A: b\r\nC: d\r\n\r\nx"), digest("A: b C d\r\n\r\nx"));
+}
+
+/// The digest is stored: another one would make every changed item of every vault look new.
+#[test]
+fn the_digest_of_a_message_never_changes() {
+    let long = mail("b1", HEADERS, PLAIN, &attachment_text(1, 5_000, 76)).repeat(300);
+    let hex = |digest: [u8; 32]| digest.map(|byte| format!("{byte:02x}")).concat();
+    assert_eq!(
+        hex(digest(&long)),
+        "2ebf7da467e51fa65aa6f66566a7e9458374f24bcc10a6ff6f79561f75d73b3a"
+    );
+}
+
 #[test]
 fn bytes_without_a_header_have_a_digest_too() {
     assert_ne!(digest("no header"), digest("No header"));

@@ -1,5 +1,6 @@
 //! Leaf bodies: undoes the transfer encoding around the parts that are kept elsewhere.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::base64::is_letter;
@@ -37,10 +38,33 @@ impl Piece {
     }
 }
 
+/// A [`Piece`] whose bytes stay in the message where they can.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stretch<'a> {
+    Bytes(Cow<'a, [u8]>),
+    Part(usize),
+    EncodedPart { index: usize, shape: PartShape },
+}
+
+impl From<Stretch<'_>> for Piece {
+    fn from(stretch: Stretch<'_>) -> Self {
+        match stretch {
+            Stretch::Bytes(bytes) => Self::Bytes(bytes.into_owned()),
+            Stretch::Part(index) => Self::Part(index),
+            Stretch::EncodedPart { index, shape } => Self::EncodedPart { index, shape },
+        }
+    }
+}
+
+/// Pieces with bytes of their own.
+pub(crate) fn owned(stretches: Vec<Stretch<'_>>) -> Vec<Piece> {
+    stretches.into_iter().map(Piece::from).collect()
+}
+
 /// A leaf body as far as it could be decoded.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Decoded {
-    pub(crate) pieces: Vec<Piece>,
+pub(crate) struct Decoded<'a> {
+    pub(crate) pieces: Vec<Stretch<'a>>,
     /// The end of the body that is not in the encoding it claims to be in; usually empty.
     pub(crate) rest: Range<usize>,
 }
@@ -81,14 +105,15 @@ fn spans(message: &PlaceholderMime, range: Range<usize>) -> Vec<Span<'_>> {
 }
 
 /// The bytes of `range` as they stood in the message.
-pub(crate) fn raw_pieces(message: &PlaceholderMime, range: Range<usize>) -> Vec<Piece> {
+pub(crate) fn raw_pieces(message: &PlaceholderMime, range: Range<usize>) -> Vec<Stretch<'_>> {
     spans(message, range)
         .into_iter()
         .map(|span| match span {
             Span::Text(range) => {
-                Piece::Bytes(message.bytes.get(range).unwrap_or_default().to_vec())
+                let bytes = message.bytes.get(range).unwrap_or_default();
+                Stretch::Bytes(Cow::Borrowed(bytes))
             }
-            Span::Part { part, shape } => Piece::EncodedPart {
+            Span::Part { part, shape } => Stretch::EncodedPart {
                 index: part.index,
                 shape,
             },
@@ -97,7 +122,7 @@ pub(crate) fn raw_pieces(message: &PlaceholderMime, range: Range<usize>) -> Vec<
 }
 
 /// The decoded body of a leaf.
-pub(crate) fn decode_leaf(message: &PlaceholderMime, entity: &Entity) -> Decoded {
+pub(crate) fn decode_leaf<'a>(message: &'a PlaceholderMime, entity: &Entity) -> Decoded<'a> {
     let end = entity.body.end;
     let clean = |pieces| Decoded {
         pieces,
@@ -108,8 +133,8 @@ pub(crate) fn decode_leaf(message: &PlaceholderMime, entity: &Entity) -> Decoded
         Encoding::QuotedPrintable => {
             let mut pieces = raw_pieces(message, entity.body.clone());
             for piece in &mut pieces {
-                if let Piece::Bytes(bytes) = piece {
-                    *bytes = decode_quoted_printable(bytes);
+                if let Stretch::Bytes(bytes) = piece {
+                    *bytes = Cow::Owned(decode_quoted_printable(bytes));
                 }
             }
             clean(pieces)
@@ -121,7 +146,7 @@ pub(crate) fn decode_leaf(message: &PlaceholderMime, entity: &Entity) -> Decoded
 /// Decodes base64 line by line up to the first line that is none. If a part does not begin at a
 /// whole group of characters, nothing can be said about it without its bytes: then the whole
 /// body is the rest.
-fn decode_base64(message: &PlaceholderMime, body: Range<usize>) -> Decoded {
+fn decode_base64(message: &PlaceholderMime, body: Range<usize>) -> Decoded<'_> {
     let mut decoder = Base64Decoder::default();
     let mut pieces = vec![];
     for span in spans(message, body.clone()) {
@@ -135,7 +160,7 @@ fn decode_base64(message: &PlaceholderMime, body: Range<usize>) -> Decoded {
                     };
                 }
                 push_bytes(&mut pieces, std::mem::take(&mut decoder.out));
-                pieces.push(Piece::Part(part.index));
+                pieces.push(Stretch::Part(part.index));
                 continue;
             }
         };
@@ -161,9 +186,9 @@ fn decode_base64(message: &PlaceholderMime, body: Range<usize>) -> Decoded {
     }
 }
 
-fn push_bytes(pieces: &mut Vec<Piece>, bytes: Vec<u8>) {
+fn push_bytes(pieces: &mut Vec<Stretch<'_>>, bytes: Vec<u8>) {
     if !bytes.is_empty() {
-        pieces.push(Piece::Bytes(bytes));
+        pieces.push(Stretch::Bytes(Cow::Owned(bytes)));
     }
 }
 
@@ -210,61 +235,86 @@ impl Base64Decoder {
     }
 }
 
-/// Decodes quoted-printable. What is no valid escape stays as it is.
+/// Decodes quoted-printable. What is no valid escape stays as it is; white space at the end of a line
+/// does not count.
 fn decode_quoted_printable(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
-    let mut at = 0;
-    while let Some(line) = line_at(text, at, text.len()) {
-        let ending = text.get(line.text.end..line.next).unwrap_or_default();
-        let content = text.get(line.text).unwrap_or_default();
-        let content = if ending.is_empty() {
-            content
+    let mut rest = text;
+    // Where the line begins in `out`; what an escape stands for is no white space to be removed.
+    let mut kept = 0;
+    while let Some(at) = memchr::memchr2(b'=', b'\n', rest) {
+        let (before, after) = rest.split_at(at);
+        if after.starts_with(b"\n") {
+            let (before, ending) = match before.strip_suffix(b"\r") {
+                Some(before) => (before, &b"\r\n"[..]),
+                None => (before, &b"\n"[..]),
+            };
+            out.extend_from_slice(before);
+            while out.len() > kept && out.last().is_some_and(u8::is_ascii_whitespace) {
+                out.pop();
+            }
+            out.extend_from_slice(ending);
+            rest = after.get(1..).unwrap_or_default();
         } else {
-            content.trim_ascii_end()
-        };
-        let (content, ending) = match content.strip_suffix(b"=") {
-            Some(content) => (content, &b""[..]),
-            None => (content, ending),
-        };
-        decode_escapes(content, &mut out);
-        out.extend_from_slice(ending);
-        at = line.next;
+            out.extend_from_slice(before);
+            rest = match after {
+                [b'=', high, low, rest @ ..] if hex(*high) < 16 && hex(*low) < 16 => {
+                    out.push(hex(*high) << 4 | hex(*low));
+                    rest
+                }
+                [b'=', rest @ ..] => match soft_break(rest) {
+                    Some(rest) => rest,
+                    None => {
+                        out.push(b'=');
+                        rest
+                    }
+                },
+                rest => rest,
+            };
+        }
+        kept = out.len();
     }
+    out.extend_from_slice(rest);
     out
 }
 
-fn decode_escapes(mut line: &[u8], out: &mut Vec<u8>) {
-    while let Some(at) = memchr::memchr(b'=', line) {
-        let (before, after) = line.split_at(at);
-        out.extend_from_slice(before);
-        let digit = |at: usize| {
-            let digit = after
-                .get(at)
-                .and_then(|byte| char::from(*byte).to_digit(16));
-            digit.and_then(|digit| u8::try_from(digit).ok())
-        };
-        line = if let (Some(high), Some(low)) = (digit(1), digit(2)) {
-            out.push(high << 4 | low);
-            after.get(3..).unwrap_or_default()
-        } else {
-            out.push(b'=');
-            after.get(1..).unwrap_or_default()
-        };
+/// What follows a line that ends here, but for white space; `None` if it does not end here.
+fn soft_break(rest: &[u8]) -> Option<&[u8]> {
+    let end = rest
+        .iter()
+        .position(|byte| *byte == b'\n' || !byte.is_ascii_whitespace());
+    match end {
+        // White space up to the end of the text has no line ending to be joined.
+        None => rest.is_empty().then_some(rest),
+        Some(end) => rest.get(end..)?.strip_prefix(b"\n"),
     }
-    out.extend_from_slice(line);
+}
+
+/// The value of a hexadecimal digit; 16 for anything else.
+fn hex(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' => byte - b'0',
+        b'a'..=b'f' => byte - b'a' + 10,
+        b'A'..=b'F' => byte - b'A' + 10,
+        _ => 16,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn base64(text: &str) -> (Vec<u8>, String) {
         let message = PlaceholderMime::from_bytes(text.as_bytes().to_vec());
         let decoded = decode_base64(&message, 0..text.len());
-        let bytes = decoded.pieces.into_iter().flat_map(|piece| match piece {
-            Piece::Bytes(bytes) => bytes,
-            other => panic!("{other:?}"),
-        });
+        let bytes = owned(decoded.pieces)
+            .into_iter()
+            .flat_map(|piece| match piece {
+                Piece::Bytes(bytes) => bytes,
+                other => panic!("{other:?}"),
+            });
         (bytes.collect(), text[decoded.rest].to_owned())
     }
 
@@ -297,6 +347,57 @@ mod tests {
         assert_eq!(decode("=3d=c3=a4"), "=ä".as_bytes());
     }
 
+    /// The same, line by line and slowly.
+    fn decode_by_lines(text: &[u8]) -> Vec<u8> {
+        let (mut out, mut at) = (vec![], 0);
+        while let Some(line) = line_at(text, at, text.len()) {
+            let mut ending = &text[line.text.end..line.next];
+            let mut content = &text[line.text];
+            if !ending.is_empty() {
+                content = content.trim_ascii_end();
+            }
+            if let Some(joined) = content.strip_suffix(b"=") {
+                (content, ending) = (joined, b"");
+            }
+            while let Some((first, rest)) = content.split_first() {
+                let digits = rest.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+                let is_hex = |two: &&str| two.bytes().all(|byte| byte.is_ascii_hexdigit());
+                match digits.filter(is_hex) {
+                    Some(two) if *first == b'=' => {
+                        out.push(u8::from_str_radix(two, 16).unwrap());
+                        content = &rest[2..];
+                    }
+                    _ => {
+                        out.push(*first);
+                        content = rest;
+                    }
+                }
+            }
+            out.extend_from_slice(ending);
+            at = line.next;
+        }
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn quoted_printable_is_read_like_line_by_line(
+            pieces in proptest::collection::vec(
+                prop::sample::select(vec![
+                    "=", "=\r\n", "=\n", "=4", "1", "=E4", "=e4", "=20", " ", "\t", "\r", "\n", "\r\n", "a", "x\u{c}",
+                ]),
+                0..24,
+            ),
+        ) {
+            let text = pieces.concat();
+            prop_assert_eq!(
+                decode_quoted_printable(text.as_bytes()),
+                decode_by_lines(text.as_bytes()),
+                "{:?}", text
+            );
+        }
+    }
+
     #[test]
     fn parts_stay_in_their_places() {
         let bytes: Vec<u8> = (0..3_000_u32)
@@ -313,12 +414,12 @@ mod tests {
         let decoded = decode_base64(&message, all.clone());
         let (before, after) = (b"ABC".to_vec(), b"AB".to_vec());
         assert_eq!(
-            decoded.pieces,
+            owned(decoded.pieces),
             [Piece::Bytes(before), Piece::Part(0), Piece::Bytes(after)]
         );
         assert!(matches!(
             &raw_pieces(&message, all)[1],
-            Piece::EncodedPart { index: 0, shape } if shape.ends_with_line_ending
+            Stretch::EncodedPart { index: 0, shape } if shape.ends_with_line_ending
         ));
         let (message, _) = PlaceholderMime::split(format!("QU\r\n{text}").as_bytes());
         let decoded = decode_base64(&message, 0..message.bytes.len());

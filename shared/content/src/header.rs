@@ -158,19 +158,18 @@ pub(crate) fn addresses(value: &[u8]) -> Vec<Address> {
         .collect()
 }
 
-/// The value on one line, with each run of white space as one blank.
-pub(crate) fn collapsed(value: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(value.len());
+/// Appends the value on one line, with each run of white space as one blank.
+pub(crate) fn push_collapsed(value: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
     for word in value
         .split(u8::is_ascii_whitespace)
         .filter(|word| !word.is_empty())
     {
-        if !out.is_empty() {
+        if out.len() > start {
             out.push(b' ');
         }
         out.extend_from_slice(word);
     }
-    out
 }
 
 /// Bytes in a charset as text. An unknown charset is read as UTF-8, and what is not UTF-8 as

@@ -18,7 +18,7 @@ use std::ops::Range;
 
 use mailkeep_model::Address;
 
-use crate::decode::{Decoded, Piece, decode_leaf, raw_pieces};
+use crate::decode::{Decoded, Piece, Stretch, decode_leaf, owned, raw_pieces};
 use crate::header::{addresses, charset_text, decoded_text};
 use crate::mime::Entity;
 use crate::name;
@@ -179,13 +179,13 @@ impl Builder<'_> {
         }
     }
 
-    fn raw(&mut self, name: String, content_type: &str, pieces: Vec<Piece>) {
+    fn raw(&mut self, name: String, content_type: &str, pieces: Vec<Stretch<'_>>) {
         self.attachments.push(ParsedAttachment {
             name,
             content_type: content_type.to_owned(),
             content_id: None,
             is_inline: false,
-            pieces,
+            pieces: owned(pieces),
         });
     }
 
@@ -201,7 +201,7 @@ impl Builder<'_> {
         let value = entity.value(self.bytes(), "content-type");
         head.extend_from_slice(value.unwrap_or_default());
         head.extend_from_slice(b"\r\n\r\n");
-        let mut pieces = vec![Piece::Bytes(head)];
+        let mut pieces = vec![Stretch::Bytes(head.into())];
         pieces.extend(raw_pieces(self.message, entity.body.clone()));
         self.raw(name.to_owned(), "multipart/signed", pieces);
     }
@@ -230,7 +230,7 @@ impl Builder<'_> {
             content_type: media_type.to_owned(),
             is_inline: content_id.is_some() && disposition.kind == "inline",
             content_id,
-            pieces,
+            pieces: owned(pieces),
         });
         if !rest.is_empty() {
             let pieces = raw_pieces(self.message, rest);
@@ -240,11 +240,11 @@ impl Builder<'_> {
 }
 
 /// The bytes of all pieces together; `None` if one of them is a part.
-fn all_bytes(pieces: &[Piece]) -> Option<Vec<u8>> {
+fn all_bytes(pieces: &[Stretch<'_>]) -> Option<Vec<u8>> {
     let mut out = vec![];
     for piece in pieces {
         match piece {
-            Piece::Bytes(bytes) => out.extend_from_slice(bytes),
+            Stretch::Bytes(bytes) => out.extend_from_slice(bytes),
             _ => return None,
         }
     }

@@ -1,1 +1,0 @@
-//! Benchmarks of engine and vault, with ratios against other tools.
