@@ -6,14 +6,18 @@ mod conditions;
 mod listing;
 mod object_lock;
 mod objects;
+mod queue;
 mod rng;
 mod secrets;
 mod store;
+mod table;
 
 pub use clock::clock;
+pub use queue::{QueueUnderTest, queue};
 pub use rng::rng;
 pub use secrets::{KnownSecrets, secrets};
 pub use store::{StoreUnderTest, store};
+pub use table::{FreshTable, table};
 
 use crate::store::{Key, StoreError, StoreErrorKind};
 
