@@ -53,9 +53,9 @@ impl Links {
     /// A link that the service handed out, if it stays with our Graph host.
     ///
     /// # Errors
-    /// A link to anywhere else: the token must not go there.
+    /// A link to anywhere else: the token must not go there. It fails this one question, not the connection.
     pub(crate) fn check(&self, operation: &Operation, link: &str) -> Result<Url, SourceError> {
-        let fail = |message| operation.error(FailureClass::Configuration, "foreign_link", message);
+        let fail = |message| operation.error(FailureClass::Transient, "foreign_link", message);
         let url =
             Url::parse(link).map_err(|_| fail("the service handed out a link that is no URL"))?;
         let is_ours = url.scheme() == self.graph.scheme()
@@ -91,7 +91,7 @@ impl Links {
         operation: &Operation,
         link: &str,
     ) -> Result<Url, SourceError> {
-        let fail = |message| operation.error(FailureClass::Configuration, "foreign_link", message);
+        let fail = |message| operation.error(FailureClass::Transient, "foreign_link", message);
         let url = Url::parse(link).map_err(|_| fail("the upload address is no URL"))?;
         let is_local = is_loopback(&self.graph) && is_loopback(&url);
         let is_known = url.scheme() == "https"
@@ -171,7 +171,7 @@ mod tests {
             "not a link",
         ] {
             let error = links.check(&TRY, bad).unwrap_err();
-            assert_eq!(error.class, FailureClass::Configuration, "{bad}");
+            assert_eq!(error.class, FailureClass::Transient, "{bad}");
             assert!(!error.to_string().contains("secret"));
         }
     }

@@ -59,7 +59,7 @@ async fn links_to_another_host_are_not_followed() {
     let fault = Fault::new(FaultKind::ForeignLink, 1).only("messages/delta");
     world.sim.admin().inject(fault);
     let error = world.read(&world.folder("inbox"), None).await.unwrap_err();
-    assert_eq!(error.class, FailureClass::Configuration);
+    assert_eq!(error.class, FailureClass::Transient);
     assert_eq!(error.code, "foreign_link");
 }
 

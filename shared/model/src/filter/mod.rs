@@ -9,6 +9,8 @@ mod class;
 mod folders;
 
 #[cfg(test)]
+mod folder_tests;
+#[cfg(test)]
 mod tests;
 
 use chrono::{DateTime, Utc};
