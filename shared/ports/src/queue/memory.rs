@@ -211,8 +211,8 @@ impl Queue for MemoryQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::{self, QueueUnderTest};
     use crate::TestClock;
+    use crate::conformance::{self, QueueUnderTest};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn keeps_the_contract() {
