@@ -3,7 +3,9 @@
 
 mod clock;
 mod conditions;
+mod hooks;
 mod listing;
+mod logs;
 mod object_lock;
 mod objects;
 mod queue;
@@ -13,6 +15,8 @@ mod store;
 mod table;
 
 pub use clock::clock;
+pub use hooks::{KnownHooks, hooks};
+pub use logs::logs;
 pub use queue::{QueueUnderTest, queue};
 pub use rng::rng;
 pub use secrets::{KnownSecrets, secrets};

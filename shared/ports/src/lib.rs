@@ -1,5 +1,6 @@
 //! The small traits at the edges of mailkeep: [`Store`], [`Table`], [`Queue`], [`Clock`], [`Rng`],
-//! [`Secrets`]; the wrappers around them and one conformance suite per trait that every adapter runs.
+//! [`Secrets`], [`Notify`], [`HookRunner`], [`LogSink`]; the wrappers around them and one conformance
+//! suite per trait that every adapter runs.
 //!
 //! Architecture invariant: nothing outside the adapters of these traits touches a disk, a network,
 //! the clock, a timer or the system's randomness.
@@ -9,7 +10,10 @@ pub mod conformance;
 pub mod damage;
 pub mod fault;
 pub mod faults;
+pub mod hook;
+pub mod log_sink;
 pub mod memory;
+pub mod notify;
 pub mod probe;
 pub mod queue;
 pub mod record;
@@ -25,7 +29,10 @@ pub use clock::Clock;
 pub use damage::{Damage, damage};
 pub use fault::{Conditions, Fault, FaultRates, FaultStore};
 pub use faults::{CallFault, CallFaultRates, FaultPlan};
+pub use hook::{HookCall, HookFault, HookReport, HookRunner, HookTarget, MemoryHooks};
+pub use log_sink::{LogError, LogErrorKind, LogInfo, LogName, LogSink, MemoryLogs};
 pub use memory::MemoryStore;
+pub use notify::{MemoryNotify, Message, Notify, NotifyError, NotifyErrorKind, Recipient};
 pub use probe::probe;
 pub use queue::{
     Depth, FaultQueue, MemoryQueue, Outgoing, Queue, QueueError, QueueErrorKind, Receipt, Received,
