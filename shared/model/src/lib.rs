@@ -10,6 +10,7 @@ pub mod folder;
 pub mod item;
 pub mod job;
 pub mod mailbox;
+pub mod news;
 pub mod progress;
 pub mod retention;
 pub mod run;

@@ -139,8 +139,11 @@ pub trait LogSink: Send + Sync + 'static {
 /// Logs in memory.
 pub struct MemoryLogs {
     clock: Arc<dyn Clock>,
-    logs: Mutex<BTreeMap<LogName, (Vec<u8>, DateTime<Utc>)>>,
+    logs: Mutex<Logs>,
 }
+
+/// The text of each log, and when it was written to last.
+type Logs = BTreeMap<LogName, (Vec<u8>, DateTime<Utc>)>;
 
 impl MemoryLogs {
     /// No log yet.
@@ -152,7 +155,7 @@ impl MemoryLogs {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<LogName, (Vec<u8>, DateTime<Utc>)>> {
+    fn lock(&self) -> MutexGuard<'_, Logs> {
         self.logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

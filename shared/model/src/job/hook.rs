@@ -100,17 +100,12 @@ impl Hook {
     }
 }
 
-fn is_safe_address(address: &str) -> bool {
+/// True for `https://` addresses, and for `http://` ones of this machine itself.
+pub(crate) fn is_safe_address(address: &str) -> bool {
     let is_clean = !address.chars().any(|c| c.is_whitespace() || c.is_control());
     let host = |rest: &str| {
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         rest.split_at(end).0.to_owned()
-    };
-    let is_here = |host: &str| {
-        let name = ["localhost", "127.0.0.1", "[::1]"]
-            .into_iter()
-            .find_map(|name| host.strip_prefix(name));
-        name.is_some_and(|port| port.is_empty() || port.starts_with(':'))
     };
     is_clean
         && match (
@@ -118,7 +113,20 @@ fn is_safe_address(address: &str) -> bool {
             address.strip_prefix("http://"),
         ) {
             (Some(rest), _) => !host(rest).is_empty(),
-            (_, Some(rest)) => is_here(&host(rest)),
+            (_, Some(rest)) => is_loopback_host(&host(rest)),
             _ => false,
         }
+}
+
+/// True for names of this machine itself, with a port or without.
+pub(crate) fn is_loopback_host(host: &str) -> bool {
+    let name = ["localhost", "127.0.0.1", "[::1]"]
+        .into_iter()
+        .find_map(|name| host.strip_prefix(name));
+    name.is_some_and(|port| {
+        port.is_empty()
+            || port
+                .strip_prefix(':')
+                .is_some_and(|port| port.chars().all(|c| c.is_ascii_digit()))
+    })
 }

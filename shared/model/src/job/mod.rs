@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use addresses::{AddressList, MAX_ADDRESSES};
 pub use hook::{Hook, HookFailure, HookKind, Hooks};
+pub(crate) use hook::{is_loopback_host, is_safe_address};
 pub use idle::IdleTime;
 pub use name::{MAX_NAME, name_key};
 pub use scope::{Attribute, MAX_NAMED_MAILBOXES, Mailboxes, Rule, Scope};
@@ -162,6 +163,8 @@ pub enum TrackingFailure {
 pub struct Notifications {
     /// Addresses that get the report of each run, besides those that get all news.
     pub report_to: AddressList,
+    /// The report may name mailboxes by their addresses; otherwise by their ids in the vault.
+    pub name_mailboxes: bool,
 }
 
 fn default_priority() -> u8 {

@@ -71,6 +71,7 @@ timeout_seconds = 60
 
 [notifications]
 report_to = "a@contoso.example; b@contoso.example"
+name_mailboxes = true
 "#;
 
 fn read(text: &str) -> JobDefinition {
