@@ -62,6 +62,33 @@ pub enum FaultKind {
     ForeignLink,
     /// The call is carried out, then the connection breaks without an answer.
     LostAnswer,
+    /// EWS: `ErrorServerBusy`; the budget answers nothing until the time is over by the tenant's clock.
+    EwsBusy {
+        /// How long.
+        backoff_millis: u64,
+    },
+    /// EWS: the whole request fails with this code.
+    EwsFault {
+        /// The code.
+        code: String,
+    },
+    /// EWS: status 200, and every response message fails with this code.
+    EwsItems {
+        /// The code.
+        code: String,
+    },
+    /// EWS: response messages behind these are `ErrorBatchProcessingStopped`.
+    EwsStopBatch {
+        /// Messages that are answered.
+        after: u32,
+    },
+    /// A page of the web server instead of SOAP.
+    HtmlPage {
+        /// The status; with 200 it is a page to sign in at.
+        status: u16,
+    },
+    /// 200 with XML that stops after some bytes.
+    TruncateXml,
 }
 
 /// A fault that waits for its calls.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use exchange_sim::{MailProfile, SimClock, SimTenant};
+use exchange_sim::{ExchangeOptions, MailProfile, SimClock, SimTenant};
 
 /// A simulated Microsoft 365 tenant: Graph and its token endpoint on one loopback port.
 #[derive(Debug, Parser)]
@@ -36,6 +36,15 @@ struct Arguments {
     /// Real mail for the first mailbox: a folder of .eml files, an mbox file or a Maildir.
     #[arg(long)]
     from: Option<PathBuf>,
+    /// Be an Exchange organisation, too: EWS and Autodiscover.
+    #[arg(long)]
+    exchange: bool,
+    /// Mailboxes that hold the public folders; from two on calls have to be routed.
+    #[arg(long, default_value_t = 1, requires = "exchange")]
+    public_mailboxes: u32,
+    /// Serve Exchange with a certificate of an authority of its own.
+    #[arg(long, requires = "exchange")]
+    tls: bool,
     /// Let the tenant's clock run with the machine's.
     #[arg(long)]
     real_time: bool,
@@ -68,6 +77,13 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     if arguments.small {
         builder = builder.profile(MailProfile::Small);
     }
+    if arguments.exchange {
+        builder = builder.exchange(ExchangeOptions {
+            public_mailboxes: arguments.public_mailboxes,
+            tls: arguments.tls,
+            ..ExchangeOptions::default()
+        });
+    }
     if let Some(path) = arguments.from {
         builder = builder.from_path(path);
     }
@@ -77,6 +93,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         "tenant_id": tenant.tenant_id,
         "client_id": tenant.client_id,
         "client_secret": tenant.client_secret,
+        "exchange": tenant.exchange().map(|access| serde_json::json!({
+            "url": access.url,
+            "user": access.service_user,
+            "password": access.service_password,
+            "authority_pem": access.authority_pem,
+        })),
     });
     let mut output = std::io::stdout();
     writeln!(output, "{connection}")?;

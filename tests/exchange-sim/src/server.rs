@@ -4,25 +4,29 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use serde_json::Value;
 
 use crate::content::segment::{Chunks, Segment, total_bytes};
+use crate::ews::front::{self, Incoming};
+use crate::ews::login::Connection;
+use crate::ews::pages;
 use crate::faults::FaultKind;
 use crate::graph::call::Call;
-use crate::graph::dispatch::{Outcome, handle};
+use crate::graph::dispatch::{Guard, Outcome, handle};
 use crate::graph::failure::Failure;
-use crate::graph::gate::Pass;
 use crate::graph::reply::{Content, Reply};
 use crate::graph::{login, upload};
 use crate::numbers::{index, wide};
 use crate::tenant::Tenant;
 
-/// Bodies above this size are refused.
+/// Bodies above this size are refused by Graph.
 const HIGHEST_BODY: usize = 4 * 1024 * 1024;
+/// Bodies above this size are refused by Exchange.
+const HIGHEST_EXCHANGE_BODY: usize = 64 * 1024 * 1024;
 
 /// The routes of a tenant.
 pub(crate) fn router(tenant: Arc<Tenant>) -> Router {
@@ -38,9 +42,20 @@ async fn answer(State(tenant): State<Arc<Tenant>>, request: Request) -> Response
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default()
         .to_owned();
-    let is_admin = path.starts_with("/_admin/");
-    let limit = if is_admin { 1 << 30 } else { HIGHEST_BODY };
+    let exchange = tenant
+        .exchange
+        .as_ref()
+        .filter(|_| front::is_here(&path))
+        .map(Arc::clone);
+    let limit = match &exchange {
+        _ if path.starts_with("/_admin/") => 1 << 30,
+        Some(_) => HIGHEST_EXCHANGE_BODY,
+        None => HIGHEST_BODY,
+    };
     let Ok(body) = to_bytes(body, limit).await else {
+        if exchange.is_some() {
+            return respond(plain(pages::html(413)));
+        }
         let failure = Failure::new(
             413,
             "ErrorMessageSizeExceeded",
@@ -48,6 +63,17 @@ async fn answer(State(tenant): State<Arc<Tenant>>, request: Request) -> Response
         );
         return respond(refused(&tenant, failure));
     };
+    if let Some(exchange) = exchange {
+        let connection = parts.extensions.get::<ConnectInfo<Connection>>();
+        let incoming = Incoming {
+            method: parts.method,
+            path,
+            headers: parts.headers,
+            body,
+            connection: connection.map(|info| info.0.clone()).unwrap_or_default(),
+        };
+        return respond(front::answer(&tenant, &exchange, incoming).await);
+    }
     if let Some(command) = path.strip_prefix("/_admin/") {
         let query = parts.uri.query().unwrap_or_default();
         let reply = crate::admin::http::answer(&tenant, &parts.method, command, query, &body);
@@ -207,7 +233,7 @@ fn json_body(value: Value, damage: Option<&FaultKind>) -> Body {
 }
 
 /// Streams pieces; the pass is given back just before the last one leaves.
-fn stream_body(segments: Vec<Segment>, pass: Option<Pass>) -> Body {
+fn stream_body(segments: Vec<Segment>, pass: Option<Guard>) -> Body {
     let total = total_bytes(&segments);
     let mut sent = 0;
     let mut pass = pass;
@@ -222,7 +248,7 @@ fn stream_body(segments: Vec<Segment>, pass: Option<Pass>) -> Body {
 }
 
 /// Streams at most `after` bytes and then breaks the connection.
-fn broken(segments: Vec<Segment>, after: u64, pass: Option<Pass>) -> Body {
+fn broken(segments: Vec<Segment>, after: u64, pass: Option<Guard>) -> Body {
     let mut left = after;
     let mut pass = pass;
     let pieces = Chunks::new(segments).map_while(move |mut chunk| {

@@ -4,15 +4,21 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::extract::connect_info::Connected;
+use axum::serve::IncomingStream;
+
 use crate::admin::Admin;
 use crate::clock::SimClock;
 use crate::content::draw::guid;
 use crate::content::plan::{MailProfile, World};
+use crate::ews::login::Connection;
+use crate::ews::options::ExchangeOptions;
 use crate::graph::gate::Limits;
 use crate::graph::login::Registration;
 use crate::load::LoadError;
 use crate::server::router;
 use crate::tenant::{Start, Tenant};
+use crate::tls::{Authority, TlsListener};
 
 /// Why a tenant could not start.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +31,9 @@ pub enum StartError {
         /// Why.
         cause: std::io::Error,
     },
+    /// The server's certificate cannot be made.
+    #[error("the simulated tenant has no certificate: {0}")]
+    Certificate(String),
     /// The mail to start with cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -45,6 +54,7 @@ pub struct SimTenantBuilder {
     clock: SimClock,
     port: u16,
     from: Option<PathBuf>,
+    exchange: Option<ExchangeOptions>,
 }
 
 impl SimTenantBuilder {
@@ -133,6 +143,13 @@ impl SimTenantBuilder {
         self
     }
 
+    /// Makes the tenant an Exchange organisation, too.
+    #[must_use]
+    pub fn exchange(mut self, options: ExchangeOptions) -> Self {
+        self.exchange = Some(options);
+        self
+    }
+
     /// Starts the tenant on loopback.
     ///
     /// # Errors
@@ -158,6 +175,7 @@ impl SimTenantBuilder {
             other_accounts: self.other_accounts,
             registration: Registration::new(client_id.clone(), client_secret.clone()),
             tenant_id: tenant_id.clone(),
+            exchange: self.exchange,
         });
         if let Some(path) = &self.from {
             crate::load::load_into_first_mailbox(&tenant, path)?;
@@ -168,28 +186,58 @@ impl SimTenantBuilder {
             .await
             .map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
-        let _ = tenant.base_url.set(format!("http://{local}"));
+        let has_tls = self.exchange.is_some_and(|options| options.tls);
+        let scheme = if has_tls { "https" } else { "http" };
+        let _ = tenant.base_url.set(format!("{scheme}://{local}"));
         let app = router(Arc::clone(&tenant));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let server = tokio::spawn(async move {
-            let shutdown = async {
-                let _ = stopped.await;
-            };
-            let served = axum::serve(listener, app)
-                .with_graceful_shutdown(shutdown)
-                .await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the simulated tenant stopped");
-            }
-        });
+        let (server, authority_pem) = if has_tls {
+            let authority = Authority::new().map_err(StartError::Certificate)?;
+            let pem = authority.pem.clone();
+            let listener = TlsListener::new(listener, authority.config);
+            (tokio::spawn(serve(listener, app, stopped)), Some(pem))
+        } else {
+            (tokio::spawn(serve(listener, app, stopped)), None)
+        };
         Ok(SimTenant {
             tenant,
             tenant_id,
             client_id,
             client_secret,
+            authority_pem,
             stop: Some(stop),
             server: Some(server),
         })
+    }
+}
+
+/// How to reach an Exchange organisation.
+#[derive(Clone, Debug)]
+pub struct ExchangeAccess {
+    /// Address of the service.
+    pub url: String,
+    /// The service account as `DOMAIN\user`.
+    pub service_user: String,
+    /// Its password.
+    pub service_password: String,
+    /// The certificate of the authority that the server's certificate comes from, with TLS.
+    pub authority_pem: Option<String>,
+}
+
+async fn serve<L>(listener: L, app: axum::Router, stopped: tokio::sync::oneshot::Receiver<()>)
+where
+    L: axum::serve::Listener<Addr = SocketAddr>,
+    Connection: for<'a> Connected<IncomingStream<'a, L>>,
+{
+    let shutdown = async {
+        let _ = stopped.await;
+    };
+    let service = app.into_make_service_with_connect_info::<Connection>();
+    let served = axum::serve(listener, service)
+        .with_graceful_shutdown(shutdown)
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the simulated tenant stopped");
     }
 }
 
@@ -203,6 +251,7 @@ pub struct SimTenant {
     pub client_id: String,
     /// The application's secret.
     pub client_secret: String,
+    authority_pem: Option<String>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     server: Option<tokio::task::JoinHandle<()>>,
 }
@@ -224,7 +273,20 @@ impl SimTenant {
             clock: SimClock::default(),
             port: 0,
             from: None,
+            exchange: None,
         }
+    }
+
+    /// How to reach the Exchange organisation, if the tenant is one.
+    #[must_use]
+    pub fn exchange(&self) -> Option<ExchangeAccess> {
+        let exchange = self.tenant.exchange.as_ref()?;
+        Some(ExchangeAccess {
+            url: format!("{}/EWS/Exchange.asmx", self.base_url()),
+            service_user: format!("SIM\\{}", exchange.service.user),
+            service_password: exchange.service.password.clone(),
+            authority_pem: self.authority_pem.clone(),
+        })
     }
 
     /// Address of the login and of the Graph service alike, `http://127.0.0.1:port`.

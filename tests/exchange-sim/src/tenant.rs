@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use crate::clock::SimClock;
 use crate::content::plan::World;
+use crate::ews::exchange::Exchange;
+use crate::ews::options::ExchangeOptions;
 use crate::faults::{Faults, TokenLoss};
 use crate::graph::call::Call;
 use crate::graph::failure::Failure;
@@ -33,6 +35,8 @@ pub(crate) struct Tenant {
     /// Synthetic mail gets new boundaries at every read.
     pub(crate) rebuild_mime: bool,
     pub(crate) base_url: OnceLock<String>,
+    /// The tenant as an Exchange organisation, if it is one.
+    pub(crate) exchange: Option<Arc<Exchange>>,
     reads: AtomicU64,
     requests: AtomicU64,
 }
@@ -48,6 +52,7 @@ pub(crate) struct Start {
     pub(crate) other_accounts: bool,
     pub(crate) registration: Registration,
     pub(crate) tenant_id: String,
+    pub(crate) exchange: Option<ExchangeOptions>,
 }
 
 impl Tenant {
@@ -62,7 +67,10 @@ impl Tenant {
                 7 => AccountKind::Equipment,
                 _ => AccountKind::User,
             };
-            let mailbox = Mailbox::new(&world, number, world.items, start.folders_per_mailbox);
+            let mut mailbox = Mailbox::new(&world, number, world.items, start.folders_per_mailbox);
+            if start.exchange.is_some() {
+                mailbox.add_exchange_folders();
+            }
             accounts.push(Account::new(world.seed, number, kind, Some(mailbox)));
         }
         if start.other_accounts {
@@ -77,7 +85,10 @@ impl Tenant {
         }
         let mut key = [0; 32];
         crate::content::draw::Draw::new(&[world.seed, 0x006b_6579]).fill(&mut key);
-        Arc::new(Self {
+        let exchange = start
+            .exchange
+            .map(|options| Arc::new(Exchange::new(&world, options, &accounts)));
+        let tenant = Arc::new(Self {
             clock: start.clock,
             world,
             limits: Mutex::new(start.limits),
@@ -91,9 +102,16 @@ impl Tenant {
             folders_per_mailbox: start.folders_per_mailbox,
             rebuild_mime: start.rebuild_mime,
             base_url: OnceLock::new(),
+            exchange,
             reads: AtomicU64::new(0),
             requests: AtomicU64::new(0),
-        })
+        });
+        if let (Some(exchange), Some(options)) = (&tenant.exchange, start.exchange)
+            && options.samples
+        {
+            crate::ews::fill(&tenant, exchange);
+        }
+        tenant
     }
 
     /// `http://127.0.0.1:port`.
@@ -133,8 +151,12 @@ impl Tenant {
             .collect()
     }
 
-    /// An account by id, principal name or address.
+    /// An account by id, principal name or address. `public-folders` is the one that holds these.
     pub(crate) fn account(&self, text: &str) -> Option<Arc<Account>> {
+        if text == "public-folders" {
+            let exchange = self.exchange.as_ref()?;
+            return Some(Arc::clone(&exchange.public));
+        }
         self.visible_accounts().into_iter().find(|account| {
             account.id == text
                 || account.principal_name.eq_ignore_ascii_case(text)

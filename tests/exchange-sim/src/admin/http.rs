@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Admin, AdminError};
 use crate::content::segment::Segment;
+use crate::ews::autodiscover::Redirect;
+use crate::ews::options::{Dialect, Logins, ServiceRights};
 use crate::faults::{Fault, TokenLoss};
 use crate::graph::failure::Failure;
 use crate::graph::gate::Limits;
@@ -161,6 +163,18 @@ enum Command {
         base64: String,
     },
     ResetCounters {},
+    SetDialect {
+        dialect: Dialect,
+    },
+    SetServiceRights {
+        rights: ServiceRights,
+    },
+    SetLogins {
+        logins: Logins,
+    },
+    RedirectAutodiscover {
+        redirect: Redirect,
+    },
 }
 
 /// Answers `/_admin/{name}`.
@@ -235,6 +249,12 @@ fn question(tenant: &Tenant, admin: &Admin, name: &str, query: &str) -> Result<R
             asked(admin.highest_concurrency(mailbox).map(|count| json!(count)))?
         }
         "sent" => json!(admin.sent()),
+        "login" => asked(
+            admin
+                .login(mailbox)
+                .map(|(user, password)| json!({"user": user, "password": password})),
+        )?,
+        "strain" => asked(admin.exchange_strain().map(|strain| json!(strain)))?,
         _ => {
             return Err(Failure::new(
                 404,
@@ -380,6 +400,10 @@ fn run_fault(admin: &Admin, command: Command) -> Result<Value, AdminError> {
         Command::SetTokenLifetime { seconds } => admin.set_token_lifetime(seconds),
         Command::RegisterCertificate { base64 } => admin.register_certificate(&bytes_of(&base64)?),
         Command::ResetCounters {} => admin.reset_counters(),
+        Command::SetDialect { dialect } => admin.set_dialect(dialect)?,
+        Command::SetServiceRights { rights } => admin.set_service_rights(rights)?,
+        Command::SetLogins { logins } => admin.set_logins(logins)?,
+        Command::RedirectAutodiscover { redirect } => admin.redirect_autodiscover(redirect)?,
         _ => return Err(AdminError::Refused("no such command".to_owned())),
     }
     Ok(json!({}))

@@ -2,6 +2,7 @@
 
 mod change;
 mod evolve;
+mod exchange;
 mod fault;
 pub(crate) mod http;
 mod truth;

@@ -53,6 +53,10 @@ pub struct FolderTruth {
     pub is_search: bool,
     /// Items in it.
     pub items: u32,
+    /// Its id in EWS.
+    pub exchange_id: String,
+    /// Class of its container.
+    pub class: String,
 }
 
 /// An attachment.
@@ -95,6 +99,10 @@ pub struct ItemTruth {
     pub categories: Vec<String>,
     /// Real mail: `$value` gives these bytes exactly.
     pub is_exact: bool,
+    /// Its id in EWS, for as long as it stays in its folder.
+    pub exchange_id: String,
+    /// Its message class.
+    pub class: String,
 }
 
 impl Admin {
@@ -150,6 +158,8 @@ impl Admin {
                     is_hidden: !is_visible(data, number),
                     is_search: folder.is_search,
                     items: folder.total,
+                    exchange_id: crate::ews::ids::folder(&folder.id),
+                    class: folder.class.clone(),
                 })
                 .collect())
         })
@@ -206,6 +216,8 @@ impl Admin {
             is_draft: view.slot.bits & bits::DRAFT != 0,
             categories: view.overlay.categories.clone(),
             is_exact: view.is_exact(),
+            exchange_id: crate::ews::ids::item(data.key, view.item, view.slot.joined),
+            class: meta.class,
         }
     }
 

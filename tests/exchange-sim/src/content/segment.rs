@@ -18,6 +18,8 @@ pub(crate) enum Segment {
         line: usize,
         ending: &'static str,
     },
+    /// Other pieces as one run of base64 without line endings.
+    Coded(Vec<Segment>),
 }
 
 /// Lazily yields the bytes of a message in chunks of at most about 100 KB.
@@ -25,6 +27,8 @@ pub(crate) enum Segment {
 pub(crate) struct Chunks {
     segments: std::vec::IntoIter<Segment>,
     current: Option<(Segment, u64)>,
+    /// Pieces that are being coded, and bytes of theirs that do not make three yet.
+    coded: Option<(Box<Chunks>, Vec<u8>)>,
 }
 
 impl Chunks {
@@ -33,7 +37,22 @@ impl Chunks {
         Self {
             segments: segments.into_iter(),
             current: None,
+            coded: None,
         }
+    }
+
+    /// The next chunk of the pieces that are being coded; `None` when there are none.
+    fn next_coded(&mut self) -> Option<Bytes> {
+        let (inner, carried) = self.coded.as_mut()?;
+        let Some(chunk) = inner.next() else {
+            let rest = std::mem::take(carried);
+            self.coded = None;
+            return Some(Bytes::from(base64_simd::STANDARD.encode_to_string(rest)));
+        };
+        carried.extend_from_slice(&chunk);
+        let rest = carried.split_off(carried.len() / 3 * 3);
+        let whole = std::mem::replace(carried, rest);
+        Some(Bytes::from(base64_simd::STANDARD.encode_to_string(whole)))
     }
 }
 
@@ -42,11 +61,19 @@ impl Iterator for Chunks {
 
     fn next(&mut self) -> Option<Bytes> {
         loop {
+            match self.next_coded() {
+                Some(chunk) if chunk.is_empty() => continue,
+                Some(chunk) => return Some(chunk),
+                None => {}
+            }
             let (segment, offset) = match self.current.take() {
                 Some(current) => current,
                 None => (self.segments.next()?, 0),
             };
             match segment {
+                Segment::Coded(pieces) => {
+                    self.coded = Some((Box::new(Self::new(pieces)), Vec::new()));
+                }
                 Segment::Text(bytes) => {
                     if !bytes.is_empty() {
                         return Some(bytes);
@@ -96,6 +123,7 @@ pub(crate) fn total_bytes(segments: &[Segment]) -> u64 {
         .map(|segment| match segment {
             Segment::Text(bytes) => wide(bytes.len()),
             Segment::Plain(blob) => blob.len(),
+            Segment::Coded(pieces) => total_bytes(pieces).div_ceil(3) * 4,
             Segment::Base64 { blob, line, ending } => {
                 let per_line = wide((line / 4).max(1) * 3);
                 let lines = blob.len().div_ceil(per_line);
@@ -143,6 +171,12 @@ mod tests {
                 },
                 Segment::Plain(blob.clone()),
             ];
+            let plain = collect(segments.clone());
+            let coded = vec![Segment::Coded(segments.clone())];
+            let length = total_bytes(&coded);
+            let text = collect(coded);
+            assert_eq!(length, wide(text.len()), "{bytes} {line}");
+            assert_eq!(base64_simd::STANDARD.decode_to_vec(text).unwrap(), plain);
             let total = total_bytes(&segments);
             let all = collect(segments);
             assert_eq!(total, wide(all.len()), "{bytes} {line}");

@@ -17,6 +17,9 @@ use crate::store::mailbox::Mailbox;
 use crate::store::users::{Account, MailboxState};
 use crate::tenant::Tenant;
 
+/// What is held while a call goes on.
+pub(crate) type Guard = Box<dyn std::any::Any + Send + Sync>;
+
 /// An answer with what has to happen to it on its way out.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -24,7 +27,7 @@ pub(crate) struct Outcome {
     /// A fault that damages the answer.
     pub(crate) damage: Option<FaultKind>,
     /// Held until the last byte is handed over.
-    pub(crate) pass: Option<Pass>,
+    pub(crate) pass: Option<Guard>,
 }
 
 /// Answers one request from outside.
@@ -141,7 +144,7 @@ async fn attempt(
     Ok(Outcome {
         reply,
         damage,
-        pass,
+        pass: pass.map(|pass| -> Guard { Box::new(pass) }),
     })
 }
 

@@ -35,6 +35,34 @@ pub(crate) struct Place {
 }
 
 impl Mailbox {
+    /// Up to `limit` items of a folder as they were when the round began, the newest first, from the
+    /// one behind `place` on.
+    pub(crate) fn newest_first(
+        &self,
+        folder: u32,
+        place: Place,
+        limit: usize,
+    ) -> (Vec<Feed>, Option<Place>) {
+        let mut lines = Vec::new();
+        // The position counts from the end of what there was when the round began, upwards.
+        let start = match place.position {
+            0 => self.slots.len(),
+            position => index(position),
+        };
+        let older = self.slots.get(..start).unwrap_or_default();
+        for (offset, slot) in older.iter().enumerate().rev() {
+            if slot.folder != folder || slot.joined > place.until {
+                continue;
+            }
+            if lines.len() == limit {
+                let position = wide(offset) + 1;
+                return (lines, Some(Place { position, ..place }));
+            }
+            lines.push(Feed::Present(narrow(offset)));
+        }
+        (lines, None)
+    }
+
     /// Where a client starts that knows nothing.
     pub(crate) fn first_place(&self) -> Place {
         Place {

@@ -22,6 +22,14 @@ pub(crate) struct Folder {
     pub(crate) unread: u32,
     /// Rises when the delta tokens of this folder are made useless.
     pub(crate) token_epoch: u32,
+    /// Class of its container, for example `IPF.Note`.
+    pub(crate) class: String,
+    /// Number of the change that made it.
+    pub(crate) created: u64,
+    /// Nobody but administrators may open it.
+    pub(crate) is_denied: bool,
+    /// Which of the public folder mailboxes holds its items.
+    pub(crate) content_mailbox: u32,
 }
 
 /// Well-known name, hidden, and the display name in English, German, French and Japanese.
@@ -162,14 +170,19 @@ const NAMES: &[&str] = &[
 /// Number of the root of the visible tree.
 pub(crate) const ROOT: u32 = 0;
 
-/// The folders of a fresh mailbox; `extra` ones are added below them.
-pub(crate) fn initial(mailbox: u64, number: u32, seed: u64, extra: u32) -> Vec<Folder> {
-    let column = match home_language(number) {
+/// The column of the language that a mailbox's own folders are named in.
+pub(super) fn column_of(number: u32) -> usize {
+    match home_language(number) {
         Language::German => 1,
         Language::French => 2,
         Language::Japanese => 3,
         _ => 0,
-    };
+    }
+}
+
+/// The folders of a fresh mailbox; `extra` ones are added below them.
+pub(crate) fn initial(mailbox: u64, number: u32, seed: u64, extra: u32) -> Vec<Folder> {
+    let column = column_of(number);
     let mut all = Builder {
         mailbox,
         folders: Vec::new(),
@@ -291,5 +304,9 @@ pub(crate) fn new_folder(mailbox: u64, number: u32, name: &str, parent: Option<u
         total: 0,
         unread: 0,
         token_epoch: 0,
+        class: "IPF.Note".to_owned(),
+        created: 1,
+        is_denied: false,
+        content_mailbox: 0,
     }
 }

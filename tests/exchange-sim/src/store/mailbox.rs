@@ -23,7 +23,7 @@ pub(crate) mod bits {
 /// The folder number of items that are gone.
 pub(crate) const GONE: u32 = u32::MAX;
 
-/// The state of one item: 32 bytes.
+/// The state of one item: 40 bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     pub(crate) folder: u32,
@@ -36,6 +36,8 @@ pub(crate) struct Slot {
     pub(crate) change: u64,
     /// Number of the change that brought it into its folder.
     pub(crate) joined: u64,
+    /// Number of the last change of more than the read state.
+    pub(crate) edited: u64,
 }
 
 /// A mailbox.
@@ -73,10 +75,15 @@ pub struct Anomalies {
     pub repeats_and_empty_pages: bool,
 }
 
+/// The key of the mailbox with this number.
+pub(crate) fn key_of(world: &World, number: u32) -> u64 {
+    mix(&[world.seed, u64::from(number), 0x6d61_696c])
+}
+
 impl Mailbox {
     /// A mailbox with its initial folders and `items` generated messages.
     pub(crate) fn new(world: &World, number: u32, items: u32, extra_folders: u32) -> Self {
-        let key = mix(&[world.seed, u64::from(number), 0x6d61_696c]);
+        let key = key_of(world, number);
         let folders = initial(key, number, world.seed, extra_folders);
         let folder_numbers = folders
             .iter()
@@ -144,6 +151,7 @@ impl Mailbox {
                 modified: 0,
                 change: 1,
                 joined: 1,
+                edited: 1,
             });
             self.count(folder, state, true);
         }
@@ -204,6 +212,7 @@ impl Mailbox {
             modified,
             change: self.sequence,
             joined: self.sequence,
+            edited: self.sequence,
         });
         self.overlays.insert(item, overlay);
         self.log.push(Change {
@@ -234,6 +243,9 @@ impl Mailbox {
         change(slot, &mut overlay);
         self.sequence += 1;
         slot.change = self.sequence;
+        if (slot.bits ^ before.bits) != bits::READ || slot.version != before.version {
+            slot.edited = self.sequence;
+        }
         slot.modified = modified;
         slot.bits &= !bits::SUPPRESSED;
         let after = *slot;
@@ -292,6 +304,7 @@ impl Mailbox {
         slot.folder = to;
         slot.joined = self.sequence;
         slot.change = self.sequence;
+        slot.edited = self.sequence;
         slot.modified = modified;
         slot.bits &= !bits::SUPPRESSED;
         if is_suppressed && to != GONE {
@@ -314,6 +327,7 @@ impl Mailbox {
         let number = narrow(self.folders.len());
         let mut folder = new_folder(self.key, number, name, Some(parent));
         folder.change = self.sequence;
+        folder.created = self.sequence;
         folder.is_hidden = hidden;
         self.folder_numbers.insert(folder.id.clone(), number);
         self.folders.push(folder);
@@ -403,6 +417,7 @@ impl Overlay {
             && self.properties.is_empty()
             && self.giant.is_none()
             && !self.flag_complete
+            && self.fields.is_empty()
             && self.created.is_none()
     }
 }

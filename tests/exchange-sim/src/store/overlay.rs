@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::content::blob::Blob;
 use crate::content::mail::{Attachment, Body, Meta};
+use crate::ews::xml::Node;
 
 /// Where an item's content comes from.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,8 @@ pub(crate) struct WrittenMail {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) attachments: Vec<(u32, Attachment)>,
     pub(crate) next_attachment: u32,
+    /// Its element in EWS, where that is not a message's.
+    pub(crate) element: Option<&'static str>,
 }
 
 /// Changes on top of a generated item, or all of another one.
@@ -50,4 +53,6 @@ pub(crate) struct Overlay {
     pub(crate) flag_complete: bool,
     /// When it was created, for items that came later.
     pub(crate) created: Option<i64>,
+    /// Properties that were written over EWS and mean nothing to the rest, by their local names.
+    pub(crate) fields: BTreeMap<String, Node>,
 }

@@ -68,6 +68,8 @@ pub(crate) struct Account {
     state: AtomicU8,
     pub(crate) gate: Gate,
     pub(crate) mailbox: Option<Mutex<Mailbox>>,
+    /// The mailbox's key; 0 without one.
+    pub(crate) key: u64,
 }
 
 impl Account {
@@ -107,6 +109,7 @@ impl Account {
             is_removed: AtomicBool::new(false),
             state: AtomicU8::new(0),
             gate: Gate::default(),
+            key: mailbox.as_ref().map_or(0, |mailbox| mailbox.key),
             mailbox: mailbox.map(Mutex::new),
         })
     }

@@ -97,6 +97,14 @@ impl View {
         }
     }
 
+    /// Its element in EWS, if it was written as something else than a message.
+    pub(crate) fn element(&self) -> Option<&'static str> {
+        match &self.source {
+            Source::Written(written) => written.element,
+            _ => None,
+        }
+    }
+
     /// The text.
     pub(crate) fn body(&self) -> Body {
         match &self.source {
