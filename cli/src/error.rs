@@ -4,7 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use mailkeep_engine::EngineError;
+use mailkeep_engine::ledger::JobError;
 use mailkeep_exchange::SourceError;
+use mailkeep_local::DatabaseError;
 use mailkeep_ports::StoreError;
 use mailkeep_vault::VaultError;
 use serde::Serialize;
@@ -91,6 +93,12 @@ pub enum CliError {
     /// The folder that holds the vault.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Jobs.
+    #[error(transparent)]
+    Job(Box<JobError>),
+    /// The job database.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// This program could not start working.
     #[error("starting to work: {0}")]
     Runtime(io::Error),
@@ -120,6 +128,7 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
+            Self::Job(error) if matches!(**error, JobError::Invalid(_)) => 2,
             Self::Key(_) => 4,
             Self::Vault(VaultError::WrongKey { .. }) => 4,
             Self::Engine(error) => match **error {
@@ -162,6 +171,12 @@ impl From<SourceError> for CliError {
     fn from(source: SourceError) -> Self {
         let source = Box::new(source);
         Self::Exchange { source }
+    }
+}
+
+impl From<JobError> for CliError {
+    fn from(error: JobError) -> Self {
+        Self::Job(Box::new(error))
     }
 }
 

@@ -7,6 +7,7 @@ pub mod connection;
 pub mod error;
 pub mod files;
 pub mod interrupt;
+pub mod jobs;
 pub mod keys;
 pub mod logging;
 pub mod output;

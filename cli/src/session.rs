@@ -1,17 +1,19 @@
 //! One run of the program: where things are, how the vault is opened, how a tenant is reached.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mailkeep_engine::Engine;
+use mailkeep_engine::job::Jobs;
+use mailkeep_engine::ledger::Ledger;
 use mailkeep_exchange::graph::{GraphClient, GraphSource, GraphTarget};
 use mailkeep_exchange::{Source, Target};
-use mailkeep_local::{FolderStore, SystemClock, SystemRng};
+use mailkeep_local::{Database, FolderStore, SystemClock, SystemRng};
 use mailkeep_ports::{Clock, Rng};
 use mailkeep_vault::{Keychain, Unlock, Vault, VaultContext};
 
 use crate::CliError;
-use crate::args::{GlobalArgs, UnlockArgs};
+use crate::args::{DatabaseArgs, GlobalArgs, UnlockArgs};
 use crate::connection::{Connection, DOCUMENT_KIND};
 use crate::keys;
 use crate::output::Output;
@@ -64,6 +66,50 @@ impl Session {
                 "no vault was named; give --vault PATH or set MAILKEEP_VAULT".to_owned(),
             )
         })
+    }
+
+    /// The file that jobs are kept in.
+    ///
+    /// # Errors
+    /// When neither it nor a vault was named.
+    pub fn jobs_path(&self, args: &DatabaseArgs) -> Result<PathBuf, CliError> {
+        if let Some(path) = &args.jobs {
+            return Ok(path.clone());
+        }
+        let Ok(vault) = self.vault_path() else {
+            return Err(CliError::Usage(
+                "no job database was named; give --jobs FILE or --vault PATH".to_owned(),
+            ));
+        };
+        // Beside the vault, whose folder holds nothing but the vault.
+        let vault = std::path::absolute(vault).map_err(CliError::file("finding", vault))?;
+        let mut name = vault.file_name().unwrap_or_default().to_owned();
+        name.push("-jobs.db");
+        Ok(vault.with_file_name(name))
+    }
+
+    /// The job database, made when it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn database(&self, args: &DatabaseArgs) -> Result<Database, CliError> {
+        let path = self.jobs_path(args)?;
+        Ok(Database::open(path, Arc::clone(&self.clock))?)
+    }
+
+    /// The jobs in the job database.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn jobs(&self, args: &DatabaseArgs) -> Result<Jobs, CliError> {
+        Ok(Jobs::new(self.ledger(&self.database(args)?)))
+    }
+
+    /// The records in a job database.
+    #[must_use]
+    pub fn ledger(&self, database: &Database) -> Ledger {
+        let table = Arc::new(database.table());
+        Ledger::new(table, Arc::clone(&self.clock), Arc::clone(&self.rng))
     }
 
     /// What the vault needs of this machine.

@@ -2,6 +2,7 @@
 
 pub mod browse;
 pub mod connection;
+pub mod job;
 pub mod keys;
 pub mod query;
 pub mod restore;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use browse::{CatArgs, DiffArgs, ExportArgs, ExportFormat, FindArgs, LsArgs, SnapshotsArgs};
 pub use connection::{AddArgs, Cloud, ConnectionCommand, TestArgs};
+pub use job::{ApplyArgs, DatabaseArgs, JobCommand, ServeArgs, WhenActiveArgs};
 pub use keys::{DrillArgs, EraseArgs, KeyAddArgs, KeyCommand, KeyRotateArgs, RestartArgs};
 pub use query::QueryArgs;
 pub use restore::{OnConflict, PlacementArg, RestoreArgs};
@@ -126,6 +128,13 @@ pub enum Command {
     Mailbox(MailboxCommand),
     /// Back up mailboxes; only what is new or changed is fetched
     Backup(BackupArgs),
+    /// Jobs: backups that run by themselves
+    #[command(subcommand)]
+    Job(JobCommand),
+    /// Make jobs as a file says
+    Apply(ApplyArgs),
+    /// Run jobs: schedules and workers in one process
+    Serve(ServeArgs),
     /// List restore points
     Snapshots(SnapshotsArgs),
     /// List folders of a mailbox, or the items of a folder

@@ -1,5 +1,6 @@
 //! The verbs. Each opens what it needs, calls the engine and shows what came of it.
 
+mod apply;
 mod backup;
 mod cat;
 mod connection;
@@ -10,6 +11,7 @@ mod find;
 mod folders;
 mod hold;
 mod init;
+mod job;
 mod key;
 mod list;
 mod lookup;
@@ -17,6 +19,7 @@ mod mailbox;
 mod policy;
 mod restore;
 mod retain;
+mod serve;
 mod snapshots;
 mod stats;
 mod verify;
@@ -55,6 +58,9 @@ pub async fn run(session: &Session, command: &Command) -> Result<Exit, CliError>
         Command::Erase(args) => erase::run(session, args).await,
         Command::Drill(args) => drill::run(session, args).await,
         Command::Backup(args) => backup::run(session, args).await,
+        Command::Job(command) => job::run(session, command).await,
+        Command::Apply(args) => apply::run(session, args).await,
+        Command::Serve(args) => serve::run(session, args).await,
         Command::Snapshots(args) => snapshots::run(session, args).await,
         Command::Ls(args) => list::run(session, args).await,
         Command::Find(args) => find::run(session, args).await,

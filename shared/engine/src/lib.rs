@@ -1,19 +1,26 @@
-//! What mailkeep does: backup, restore, export, browse, retain and verify, over ports.
+//! What mailkeep does: backup, restore, export, browse, retain and verify, and the jobs that do so by
+//! themselves, over ports.
 //!
-//! Architecture invariant: this crate knows the traits `Source`, `Target`, `Store`, `Clock` and
-//! `Rng`, and the vault. It names no protocol, no database, no cloud and no file path.
+//! Architecture invariant: this crate knows the traits `Source`, `Target`, `Store`, `Table`, `Queue`,
+//! `Clock` and `Rng`, and the vault. It names no protocol, no database, no cloud and no file path.
 
 pub mod backup;
 pub mod browse;
+pub mod claim;
 pub mod engine;
 pub mod error;
 pub mod event;
 pub mod export;
+pub mod job;
+pub mod ledger;
+pub mod plan;
 pub mod restore;
 pub mod retain;
+pub mod run;
 pub mod select;
 pub mod stop;
 pub mod verify;
+pub mod work;
 
 pub use engine::Engine;
 pub use error::EngineError;

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::Stream;
+use mailkeep_model::job::Rule;
 use mailkeep_model::{
-    Folder, FolderId, Item, ItemId, MailboxProfile, Representation, SourceMailboxId,
+    FailureClass, Folder, FolderId, Item, ItemId, MailboxProfile, Representation, SourceMailboxId,
 };
 
 use crate::SourceError;
@@ -148,6 +149,15 @@ pub struct SourceMetrics {
     pub bytes_received: u64,
 }
 
+fn unsupported(operation: &str) -> SourceError {
+    SourceError::new(
+        FailureClass::Configuration,
+        operation,
+        "not_supported",
+        "this kind of connection cannot do so; name the mailboxes one by one, or take all",
+    )
+}
+
 /// A tenant or server that mail is read from. Calls retry by themselves within bounds; what they
 /// return is final for now. One value may be used for many mailboxes at once.
 #[async_trait]
@@ -157,6 +167,30 @@ pub trait Source: Send + Sync + 'static {
     /// # Errors
     /// [`SourceError`].
     async fn mailboxes(&self, next: Option<&Cursor>) -> Result<MailboxPage, SourceError>;
+
+    /// One page of the mailboxes of a group, by its address or id, those of groups inside it included.
+    ///
+    /// # Errors
+    /// [`SourceError`]; of class `Configuration` where the source knows no groups.
+    async fn members(
+        &self,
+        _group: &str,
+        _next: Option<&Cursor>,
+    ) -> Result<MailboxPage, SourceError> {
+        Err(unsupported("list the members of a group"))
+    }
+
+    /// One page of the mailboxes whose account has an attribute with a value.
+    ///
+    /// # Errors
+    /// [`SourceError`]; of class `Configuration` where the source knows no attributes.
+    async fn matching(
+        &self,
+        _rule: &Rule,
+        _next: Option<&Cursor>,
+    ) -> Result<MailboxPage, SourceError> {
+        Err(unsupported("list mailboxes by an attribute"))
+    }
 
     /// Tries every permission, on `mailbox` where it needs one.
     ///

@@ -35,6 +35,9 @@ pub struct Counters {
     pub throttles: u64,
     /// Folders listed anew because their cursor was lost.
     pub resyncs: u64,
+    /// Items that a job's filter left out.
+    #[serde(default)]
+    pub items_left_out: u64,
 }
 
 impl Counters {
@@ -51,6 +54,7 @@ impl Counters {
         self.requests += other.requests;
         self.throttles += other.throttles;
         self.resyncs += other.resyncs;
+        self.items_left_out += other.items_left_out;
     }
 }
 

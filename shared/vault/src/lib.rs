@@ -66,7 +66,7 @@ pub use error::{StoreContentError, VaultError};
 pub use ids::{ContentId, ItemKey, MailboxId, PackNumber, Ulid};
 pub use index::{
     ChangeKinds, CommitInfo, Committed, Defect, DiffPage, Difference, EndOfRun, Finding,
-    IndexCounts, ItemFilter, ItemPage, ItemVersion, Known, MailboxView, MailboxWriter,
+    IndexCounts, ItemFilter, ItemPage, ItemVersion, Known, LeftOut, MailboxView, MailboxWriter,
     ObjectCounts, PageToken, RowContent, Snapshot, StoredFolder,
 };
 pub use keychain::rotation::Rotation;

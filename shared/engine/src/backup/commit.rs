@@ -38,6 +38,7 @@ impl Session {
             run: self.context.run.clone(),
             end,
         };
+        self.writer.set_filter_mark(self.filter_mark.as_deref());
         let committed = self.writer.commit(info).await?;
         self.last_commit = self.context.engine.clock().monotonic();
         self.sequence = committed.sequence;

@@ -180,6 +180,7 @@ impl Session {
         let folder = listing.folder.clone();
         match judge(error) {
             Verdict::Halt(halt) => Err(halt),
+            Verdict::Resync(error) if self.fails_on(&error) => Err(Halt::Source(error)),
             Verdict::Resync(error) => {
                 listing.resets += 1;
                 self.is_substantive = true;

@@ -1,7 +1,8 @@
 //! Backup of mailboxes into the vault.
 //!
 //! A mailbox goes through these steps: open the writer (`session`), ask the source for its tree
-//! and the first page of every folder (`tree`), try the gaps of earlier runs again (`gaps`), follow
+//! and the first page of every folder (`tree`), try the gaps of earlier runs again (`gaps`) and those items that a filter left out and
+//! that are due (`left_out`), follow
 //! each folder page by page (`follow`, `take`), verify what seems to be removed (`removals`), count
 //! and end (`finish`). Cursors are staged only after what they passed is staged, and both become
 //! durable in one commit (`commit`).
@@ -13,6 +14,7 @@ mod finish;
 mod follow;
 mod gaps;
 mod halt;
+mod left_out;
 mod process;
 mod removals;
 mod run;
@@ -21,5 +23,6 @@ mod session;
 mod take;
 mod tree;
 
-pub use request::{BackupRequest, FolderScope, MailboxScope};
-pub use run::backup;
+pub use request::{BackupRequest, CycleRules, FolderScope, MailboxScope};
+pub(crate) use run::extend_locks;
+pub use run::{MailboxRun, back_up_mailbox, backup};

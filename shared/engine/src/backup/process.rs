@@ -3,11 +3,12 @@
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use mailkeep_exchange::{SourceError, SourceItem};
+use mailkeep_model::filter::Decision;
 use mailkeep_model::{FailureClass, FolderId, Gap, Item, ItemFailure, ItemId};
 
 use super::halt::{Halt, Verdict, judge};
 use super::session::Session;
-use super::take::Taken;
+use super::take::{Belief, Taken};
 use crate::Event;
 
 /// Passing failures of items in a row after which the source is asked whether it is there at all.
@@ -35,13 +36,27 @@ impl Session {
                         continue;
                     }
                     let is_gap = self.ledger.contains_key(&item.item.id);
-                    if !is_gap && self.taker.is_stored(&item) {
+                    let rereads = self.reads_everything();
+                    if !is_gap && !rereads && self.taker.is_stored(&item) {
                         self.counters.items_unchanged += 1;
                         continue;
                     }
+                    let decision = self.decide(&item);
+                    self.note_decision(&item, decision);
+                    let belief = match decision {
+                        Decision::LeaveOut { .. } if !self.taker.is_known(&item) => {
+                            self.counters.items_left_out += 1;
+                            self.close_gap(&item.item.id)?;
+                            continue;
+                        }
+                        Decision::LeaveOut { .. } => Belief::OnlyMoves,
+                        Decision::Take if is_gap => Belief::Nothing,
+                        Decision::Take if rereads => Belief::AllButContent,
+                        Decision::Take => Belief::All,
+                    };
                     let taker = self.taker.clone();
                     running.push(async move {
-                        let taken = taker.take(&item, is_gap).await;
+                        let taken = taker.take(&item, belief).await;
                         (item, taken)
                     });
                 }
@@ -70,6 +85,7 @@ impl Session {
             .iter()
             .filter(|item| !self.tried.contains(&item.item.id))
             .filter(|item| self.ledger.contains_key(&item.item.id) || !self.taker.is_stored(item))
+            .filter(|item| self.decide(item) == Decision::Take)
             .map(|item| &item.item)
             .collect();
         self.context.source.expect_content(&self.mailbox, &wanted);
@@ -81,6 +97,7 @@ impl Session {
             Taken::Unchanged => self.counters.items_unchanged += 1,
             Taken::Updated => self.counters.items_updated += 1,
             Taken::Stored => self.counters.items_stored += 1,
+            Taken::LeftOut => self.counters.items_left_out += 1,
             // Not believed at once: the removal is verified like any other.
             Taken::Gone => {
                 self.gone.insert(id.clone());

@@ -58,6 +58,7 @@ impl Session {
         }
         self.is_substantive = true;
         self.close_gap(id)?;
+        self.forget_left_out(id);
         self.trust(id)
     }
 

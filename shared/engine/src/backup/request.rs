@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use mailkeep_model::filter::{FolderFilter, ItemFilter};
+use mailkeep_model::job::ChangeTracking;
 use mailkeep_model::{FolderId, FolderPath};
 
 /// Which mailboxes.
@@ -30,6 +33,19 @@ pub enum FolderScope {
     },
 }
 
+/// What a job says about what is taken. A filter governs what is captured, never what is kept.
+#[derive(Clone, Debug)]
+pub struct CycleRules {
+    /// Which folders.
+    pub folders: FolderFilter,
+    /// Which items.
+    pub items: ItemFilter,
+    /// How changes are found.
+    pub tracking: ChangeTracking,
+    /// When the cycle began: ages are counted from it.
+    pub cycle_at: DateTime<Utc>,
+}
+
 /// One run.
 #[derive(Clone, Debug)]
 pub struct BackupRequest {
@@ -41,6 +57,8 @@ pub struct BackupRequest {
     pub mailboxes: MailboxScope,
     /// Which folders.
     pub folders: FolderScope,
+    /// The rules of a job; without them everything in these folders is taken.
+    pub rules: Option<CycleRules>,
     /// Folders that the source hides from mail clients are included too. Recoverable Items are
     /// only included when named.
     pub include_hidden: bool,
@@ -63,6 +81,7 @@ impl BackupRequest {
             connection: connection.into(),
             mailboxes: MailboxScope::All,
             folders: FolderScope::All,
+            rules: None,
             include_hidden: false,
             concurrent_mailboxes: 3,
             concurrent_items: 4,

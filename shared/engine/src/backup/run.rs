@@ -1,11 +1,12 @@
 //! One run over many mailboxes.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use mailkeep_exchange::{Source, SourceError, SourceMetrics, SyncRequest};
 use mailkeep_model::{
     Action, Counters, FailureClass, LicenseState, MailboxOutcome, MailboxProfile, MailboxSummary,
-    RunSummary, SourceMailboxId,
+    RunId, RunSummary, SourceMailboxId,
 };
 use mailkeep_vault::{Mailbox, VaultError};
 use tokio::task::JoinSet;
@@ -65,9 +66,63 @@ pub async fn backup(
     Ok(summary)
 }
 
+/// What the backup of one mailbox brought.
+#[derive(Debug)]
+pub struct MailboxRun {
+    /// The run's id, as commits bear it.
+    pub run: RunId,
+    /// How it went; `None` for an account that has no mailbox and never had one.
+    pub summary: Option<MailboxSummary>,
+    /// Something was written to the vault.
+    pub is_news: bool,
+    /// For how long the service asks to leave the mailbox alone, when it was stopped for that.
+    pub asked_to_wait: Option<Duration>,
+}
+
+/// Backs up one mailbox that is known already. Leaves no record of the run in the vault: that is up to
+/// the caller.
+pub async fn back_up_mailbox(
+    engine: &Engine,
+    source: Arc<dyn Source>,
+    request: BackupRequest,
+    mailbox: MailboxProfile,
+    observer: Arc<dyn Observer>,
+    stop: StopSignal,
+) -> MailboxRun {
+    let context = Arc::new(Context {
+        engine: engine.clone(),
+        source: source.clone(),
+        observer,
+        stop: stop.child(),
+        run: engine.new_run_id(),
+        request,
+    });
+    let id = mailbox.id.clone();
+    let summary = one_mailbox(&context, mailbox, &OnceLock::new()).await;
+    let now = engine.clock().now();
+    let until = source.throttled_until(&id).filter(|until| *until > now);
+    let was_told_to_wait = summary
+        .as_ref()
+        .is_some_and(|summary| summary.outcome == MailboxOutcome::Stopped && !stop.is_stopped());
+    MailboxRun {
+        run: context.run.clone(),
+        is_news: summary
+            .as_ref()
+            .is_some_and(|summary| summary.counters.bytes_stored > 0),
+        summary,
+        asked_to_wait: was_told_to_wait.then(|| {
+            let wait = until.and_then(|until| (until - now).to_std().ok());
+            wait.unwrap_or(UNTOLD_WAIT)
+        }),
+    }
+}
+
+/// How long to wait when a service asked for it and did not say how long.
+const UNTOLD_WAIT: Duration = Duration::from_secs(60);
+
 /// Keeps what the vault needs locked for as long as it promises. A failure does not make the run one:
 /// the next run tries again long before a promise is broken, and verification looks at every lock.
-async fn extend_locks(engine: &Engine) {
+pub(crate) async fn extend_locks(engine: &Engine) {
     match engine.vault().extend_locks().await {
         Ok(extended) => {
             for object in extended.into_iter().flat_map(|extended| extended.missing) {

@@ -11,7 +11,7 @@ use mailkeep_exchange::{
 use mailkeep_model::{
     Counters, FailureClass, FolderId, Gap, ItemId, MailboxProfile, RunId, SourceMailboxId,
 };
-use mailkeep_vault::{Mailbox, MailboxWriter, Snapshot};
+use mailkeep_vault::{LeftOut, Mailbox, MailboxWriter, Snapshot};
 
 use super::BackupRequest;
 use super::follow::source_cursor;
@@ -44,6 +44,10 @@ pub(super) struct Session {
     pub(super) ledger: HashMap<ItemId, Gap>,
     /// Items whose gap was tried in this run already.
     pub(super) tried: HashSet<ItemId>,
+    /// Items that a filter left out and that may qualify later, as the writer has them.
+    pub(super) left_out: HashMap<ItemId, LeftOut>,
+    /// The mark of the filter that this run goes by.
+    pub(super) filter_mark: Option<String>,
     /// Removals that are not verified yet, as the writer has them.
     pub(super) pending: BTreeMap<ItemId, FolderId>,
     /// Those of them that earlier runs left.
@@ -81,7 +85,13 @@ impl Session {
         let writer = Arc::new(mailbox.writer().await?);
         let clock = context.engine.clock().clone();
         let pending: BTreeMap<_, _> = writer.pending_removals().into_iter().collect();
-        Ok(Self {
+        let mut session = Self {
+            left_out: writer
+                .left_out()
+                .into_iter()
+                .map(|it| (it.item.clone(), it))
+                .collect(),
+            filter_mark: None,
             mailbox: profile.id.clone(),
             tree: Tree::new(writer.folders()),
             scope: BTreeSet::new(),
@@ -116,7 +126,9 @@ impl Session {
             }),
             writer,
             context,
-        })
+        };
+        session.go_by_rules()?;
+        Ok(session)
     }
 
     /// The first question to the source: everything that is in scope, as far as it is known.
@@ -147,6 +159,7 @@ impl Session {
         }
         self.announce(address);
         self.retry_gaps().await?;
+        self.ask_about_left_out().await?;
         let mut pages: BTreeMap<FolderId, Result<ChangePage, SourceError>> =
             round_pages(round.pages);
         for folder in self.scope.clone() {
@@ -161,6 +174,7 @@ impl Session {
         tree: Result<mailkeep_exchange::FolderChanges, SourceError>,
     ) -> Result<(), Halt> {
         let tree = match tree {
+            Err(error) if self.fails_on(&error) => return Err(Halt::Source(error)),
             Err(error) if error.class == FailureClass::SyncReset => self.list_tree().await,
             other => other,
         };

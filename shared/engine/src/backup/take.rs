@@ -26,12 +26,27 @@ pub(super) enum Taken {
     Updated,
     /// Content was stored.
     Stored,
+    /// The vault has an older version, and the rules leave the new one out.
+    LeftOut,
     /// The item disappeared meanwhile.
     Gone,
     /// It could not be read. `true` when a later attempt may do better.
     Failed(SourceError, bool),
     /// The mailbox must end.
     Halt(Halt),
+}
+
+/// What is believed of an item without reading its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Belief {
+    /// That it is unchanged or merely moved, when the source says so.
+    All,
+    /// The same, and that is all that is taken: the rules leave its content out.
+    OnlyMoves,
+    /// Nothing about its content, which is read and compared.
+    AllButContent,
+    /// Nothing: an earlier attempt failed.
+    Nothing,
 }
 
 /// Takes items of one mailbox, several at once.
@@ -52,30 +67,39 @@ impl Taker {
         })
     }
 
-    /// Takes one item. With `is_gap` nothing is believed unchanged.
-    pub(super) async fn take(&self, item: &SourceItem, is_gap: bool) -> Taken {
-        if !is_gap && self.is_stored(item) {
+    /// True when the vault has some version of the item.
+    pub(super) fn is_known(&self, item: &SourceItem) -> bool {
+        self.writer.known(&item.item.id).is_some()
+    }
+
+    /// Takes one item.
+    pub(super) async fn take(&self, item: &SourceItem, belief: Belief) -> Taken {
+        let is_trusted = matches!(belief, Belief::All | Belief::OnlyMoves);
+        if is_trusted && self.is_stored(item) {
             return Taken::Unchanged;
         }
-        match self.store(item, is_gap).await {
+        match self.store(item, belief).await {
             Ok(taken) => taken,
             Err(error) => Taken::Halt(Halt::Vault(error)),
         }
     }
 
-    async fn store(&self, item: &SourceItem, is_gap: bool) -> Result<Taken, VaultError> {
+    async fn store(&self, item: &SourceItem, belief: Belief) -> Result<Taken, VaultError> {
         let id = &item.item.id;
         let previous = match self.writer.known(id) {
             Some(_) => self.writer.current(self.writer.key(id)).await?,
             None => None,
         };
         if let Some(previous) = &previous
-            && !is_gap
+            && matches!(belief, Belief::All | Belief::OnlyMoves)
             && is_same_content(item, previous)
             && let Some(content) = &previous.content
         {
             self.writer.put_item(item.item.clone(), *content);
             return Ok(Taken::Updated);
+        }
+        if belief == Belief::OnlyMoves {
+            return Ok(Taken::LeftOut);
         }
         let mut attempt = 1;
         loop {
@@ -97,6 +121,9 @@ impl Taker {
                 },
             };
             let was_unchanged = stored.was_unchanged;
+            if was_unchanged && belief == Belief::AllButContent && self.is_stored(item) {
+                return Ok(Taken::Unchanged);
+            }
             self.writer.put_item(item.item.clone(), stored);
             return Ok(if was_unchanged {
                 Taken::Updated

@@ -97,11 +97,16 @@ impl Tree {
 
     /// The folders that this request covers.
     pub(super) fn in_scope(&self, request: &BackupRequest) -> BTreeSet<FolderId> {
-        self.folders
+        let in_scope = self
+            .folders
             .keys()
-            .filter(|id| self.is_in_scope(id, request))
-            .cloned()
-            .collect()
+            .filter(|id| self.is_in_scope(id, request));
+        let Some(rules) = &request.rules else {
+            return in_scope.cloned().collect();
+        };
+        let all: Vec<Folder> = self.folders.values().cloned().collect();
+        let chosen: BTreeSet<&FolderId> = rules.folders.chosen(&all).into_iter().collect();
+        in_scope.filter(|id| chosen.contains(id)).cloned().collect()
     }
 
     fn is_in_scope(&self, id: &FolderId, request: &BackupRequest) -> bool {

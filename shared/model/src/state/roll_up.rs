@@ -34,7 +34,7 @@ impl From<&MailboxOutcome> for TaskEnd {
 }
 
 /// Counts of ended tasks, from which follows how the run ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     tasks: u64,
     failed: u64,
@@ -46,7 +46,8 @@ pub struct Tally {
 }
 
 /// The reason to show when there are several: the same whatever the order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 struct Worst(Option<Reason>);
 
 impl Worst {
@@ -64,6 +65,18 @@ fn rank(reason: Reason) -> (bool, Reason) {
 }
 
 impl Tally {
+    /// How many tasks were counted.
+    #[must_use]
+    pub fn tasks(&self) -> u64 {
+        self.tasks
+    }
+
+    /// How many of them failed.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failed
+    }
+
     /// Counts a task.
     pub fn add(&mut self, end: TaskEnd) {
         self.tasks += 1;

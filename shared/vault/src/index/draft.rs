@@ -114,6 +114,9 @@ impl Drafter<'_> {
                 .filter_map(|(item, folder)| Some((item.clone(), folder.clone()?)))
                 .collect(),
             resolved_removals: none_keys(&staged.pending_removals),
+            left_out: staged.left_out.values().flatten().cloned().collect(),
+            no_longer_left_out: none_keys(&staged.left_out),
+            filter_mark: self.filter_mark(),
             packs,
             inline,
             parts,
@@ -358,6 +361,22 @@ impl Drafter<'_> {
             None if is_disputed => Some(None),
             cursor => cursor.clone(),
         }
+    }
+
+    /// The mark, when it is another than before. Where somebody else wrote meanwhile by another filter,
+    /// nobody knows what the cursors passed: the mark becomes one that no filter has, so that the next
+    /// run lists everything.
+    fn filter_mark(&self) -> Option<Option<String>> {
+        let mark = self.material.staged.filter_mark.as_ref()?;
+        if *mark == self.index.state.filter_mark {
+            return None;
+        }
+        let is_alone = self.material.foreign.is_empty();
+        Some(if is_alone {
+            mark.clone()
+        } else {
+            Some(String::new())
+        })
     }
 
     fn cursors(&mut self) -> Vec<(u32, Option<String>)> {

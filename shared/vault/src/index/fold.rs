@@ -205,6 +205,17 @@ impl Index {
         for (item, folder) in &record.pending_removals {
             state.pending_removals.insert(item.clone(), folder.clone());
         }
+        for item in &record.no_longer_left_out {
+            state.left_out.remove(item);
+        }
+        for left_out in &record.left_out {
+            state
+                .left_out
+                .insert(left_out.item.clone(), left_out.clone());
+        }
+        if let Some(mark) = &record.filter_mark {
+            state.filter_mark.clone_from(mark);
+        }
         state.sequence = at;
         state.commit_id = record.commit_id;
     }

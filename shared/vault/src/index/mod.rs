@@ -21,6 +21,7 @@ mod fold;
 mod folders;
 mod items;
 mod known;
+mod left_out;
 mod listing;
 mod mailbox;
 mod names;
@@ -47,6 +48,7 @@ pub use commit_info::{CommitInfo, Committed, EndOfRun, IndexCounts, Known, Snaps
 pub use filter::ItemFilter;
 pub use folders::StoredFolder;
 pub use items::MAX_PAGE;
+pub use left_out::LeftOut;
 pub use staged::RowContent;
 pub use verify::{Defect, Finding, ObjectCounts};
 pub use version::{ChangeKinds, DiffPage, Difference, ItemPage, ItemVersion, PageToken};

@@ -8,6 +8,7 @@ use crate::format::FORMAT;
 use crate::format::header::ObjectHeader;
 use crate::ids::PackNumber;
 use crate::index::commit_info::EndOfRun;
+use crate::index::left_out::LeftOut;
 use crate::index::rows::column::Malformed;
 use crate::index::tables::packs::PackMessage;
 use crate::index::tables::parts::{PartBatch, PartEntry};
@@ -67,6 +68,12 @@ pub(crate) struct CommitRecord {
     pub pending_removals: Vec<(ItemId, FolderId)>,
     /// Removals that were verified or withdrawn.
     pub resolved_removals: Vec<ItemId>,
+    /// Items that a filter left out and that may qualify later.
+    pub left_out: Vec<LeftOut>,
+    /// Items that are left out no longer, or that are not to be asked about again.
+    pub no_longer_left_out: Vec<ItemId>,
+    /// The changed mark of the filter that runs went by.
+    pub filter_mark: Option<Option<String>>,
     /// New packs of their own.
     pub packs: Vec<PackEntry>,
     /// Data inside the segment.
@@ -143,6 +150,41 @@ struct RecordMessage {
     content_bytes: u64,
     #[prost(uint64, tag = "20")]
     row_entries: u64,
+    #[prost(message, repeated, tag = "21")]
+    left_out: Vec<LeftOutMessage>,
+    #[prost(string, repeated, tag = "22")]
+    no_longer_left_out: Vec<String>,
+    #[prost(message, optional, tag = "23")]
+    filter_mark: Option<CursorMessage>,
+}
+
+/// An item that a filter left out.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct LeftOutMessage {
+    #[prost(string, tag = "1")]
+    item: String,
+    #[prost(string, tag = "2")]
+    folder: String,
+    #[prost(sint64, tag = "3")]
+    recheck_at_ms: i64,
+}
+
+impl LeftOutMessage {
+    pub(crate) fn of(left_out: &LeftOut) -> Self {
+        Self {
+            item: left_out.item.0.clone(),
+            folder: left_out.folder.0.clone(),
+            recheck_at_ms: left_out.recheck_at.timestamp_millis(),
+        }
+    }
+
+    pub(crate) fn left_out(self) -> Result<LeftOut, Malformed> {
+        Ok(LeftOut {
+            item: ItemId(self.item),
+            folder: FolderId(self.folder),
+            recheck_at: time(self.recheck_at_ms)?,
+        })
+    }
 }
 
 impl CommitRecord {
@@ -190,6 +232,12 @@ impl CommitRecord {
                 })
                 .collect(),
             resolved_removals: texts(&self.resolved_removals),
+            left_out: self.left_out.iter().map(LeftOutMessage::of).collect(),
+            no_longer_left_out: texts(&self.no_longer_left_out),
+            filter_mark: self.filter_mark.as_ref().map(|mark| CursorMessage {
+                folder: 0,
+                cursor: mark.clone(),
+            }),
             packs: self.packs.iter().map(PackMessage::of).collect(),
             inline_number: self.inline.map(|inline| inline.number.0),
             inline_frames: self.inline.map_or(0, |inline| inline.frames),
@@ -237,6 +285,13 @@ impl CommitRecord {
                 .map(|place| (ItemId(place.item), FolderId(place.folder)))
                 .collect(),
             resolved_removals: ids(message.resolved_removals),
+            left_out: message
+                .left_out
+                .into_iter()
+                .map(LeftOutMessage::left_out)
+                .collect::<Result<_, _>>()?,
+            no_longer_left_out: ids(message.no_longer_left_out),
+            filter_mark: message.filter_mark.map(|message| message.cursor),
             packs: message
                 .packs
                 .iter()

@@ -11,7 +11,7 @@ use crate::format::frame::FrameRef;
 use crate::format::header::ObjectHeader;
 use crate::index::block::{Block, BlockObject, BlockPlace, Run};
 use crate::index::fold::Index;
-use crate::index::record::CursorMessage;
+use crate::index::record::{CursorMessage, LeftOutMessage};
 use crate::index::rows::column::{Malformed, NumberReader};
 use crate::index::state::{FolderVersion, GapVersion, State};
 use crate::index::table::{Entry, Lsm, Table};
@@ -132,6 +132,10 @@ struct WriterStateMessage {
     tree_cursor: Option<String>,
     #[prost(message, repeated, tag = "3")]
     pending_removals: Vec<PlaceMessage>,
+    #[prost(message, repeated, tag = "4")]
+    left_out: Vec<LeftOutMessage>,
+    #[prost(string, optional, tag = "5")]
+    filter_mark: Option<String>,
 }
 
 /// Gives each object that blocks refer to a number.
@@ -258,6 +262,8 @@ pub(crate) fn encode_writer_state(state: &State) -> Vec<u8> {
                 folder: folder.0.clone(),
             })
             .collect(),
+        left_out: state.left_out.values().map(LeftOutMessage::of).collect(),
+        filter_mark: state.filter_mark.clone(),
     }
     .encode_to_vec()
 }
@@ -277,6 +283,12 @@ pub(crate) fn decode_writer_state(bytes: &[u8], state: &mut State) -> Result<(),
         .into_iter()
         .map(|place| (ItemId(place.item), FolderId(place.folder)))
         .collect();
+    state.left_out = message
+        .left_out
+        .into_iter()
+        .map(|message| message.left_out().map(|it| (it.item.clone(), it)))
+        .collect::<Result<_, _>>()?;
+    state.filter_mark = message.filter_mark;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use mailkeep_model::{Folder, FolderId, Gap, Item, ItemId};
 use crate::content_store::{StoredContent, StoredPlace};
 use crate::format::frame::FrameRef;
 use crate::ids::ItemKey;
+use crate::index::left_out::LeftOut;
 use crate::index::rows::text_bytes;
 use crate::pack::StagedPack;
 use crate::pack_table::ContentRef;
@@ -91,6 +92,10 @@ pub(crate) struct Staged {
     pub gaps: BTreeMap<ItemId, Option<Gap>>,
     /// Removals to verify; `None` takes one off.
     pub pending_removals: BTreeMap<ItemId, Option<FolderId>>,
+    /// Items that a filter left out; `None` takes one off.
+    pub left_out: BTreeMap<ItemId, Option<LeftOut>>,
+    /// The mark of the filter that the run goes by, if it said so. Alone it is no change.
+    pub filter_mark: Option<Option<String>>,
 }
 
 impl Staged {
@@ -117,5 +122,6 @@ impl Staged {
             && self.tree_cursor.is_none()
             && self.gaps.is_empty()
             && self.pending_removals.is_empty()
+            && self.left_out.is_empty()
     }
 }

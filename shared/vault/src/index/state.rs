@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mailkeep_model::{Folder, FolderId, Gap, ItemId};
 
 use crate::index::commit_info::IndexCounts;
+use crate::index::left_out::LeftOut;
 use crate::index::table::FolderNames;
 
 /// A folder's description from one commit to another.
@@ -60,6 +61,10 @@ pub(crate) struct State {
     pub tree_cursor: Option<String>,
     /// Removals that are not verified yet: the item and the folder that it left.
     pub pending_removals: BTreeMap<ItemId, FolderId>,
+    /// Items that a filter left out and that may qualify later.
+    pub left_out: BTreeMap<ItemId, LeftOut>,
+    /// The mark of the filter that runs went by; `None` when they took everything.
+    pub filter_mark: Option<String>,
     /// The number of the next pack.
     pub next_pack: u32,
     /// Counts.

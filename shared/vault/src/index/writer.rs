@@ -17,6 +17,7 @@ use crate::index::checkpoint::CheckpointLimits;
 use crate::index::commit::Attempt;
 use crate::index::commit_info::Known;
 use crate::index::known::KnownMaps;
+use crate::index::left_out::LeftOut;
 use crate::index::names::is_checkpoint_error;
 use crate::index::open::{self, Opened, Purpose};
 use crate::index::rows::RowEntry;
@@ -201,6 +202,18 @@ impl MailboxWriter {
             .iter()
             .map(|(item, folder)| (item.clone(), folder.clone()))
             .collect()
+    }
+
+    /// Items that a filter left out and that may qualify later, as of that commit.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<LeftOut> {
+        self.state().left_out.values().cloned().collect()
+    }
+
+    /// The mark of the filter that runs went by, as of that commit; `None` when they took everything.
+    #[must_use]
+    pub fn filter_mark(&self) -> Option<String> {
+        self.state().filter_mark.clone()
     }
 
     /// The reference of an item.
@@ -397,6 +410,27 @@ impl MailboxWriter {
         self.stage(|staged| {
             staged.pending_removals.insert(item.clone(), None);
         });
+    }
+
+    /// Stages an item that a filter left out and that may qualify later.
+    pub fn leave_out(&self, left_out: LeftOut) {
+        self.stage(|staged| {
+            let item = left_out.item.clone();
+            staged.left_out.insert(item, Some(left_out));
+        });
+    }
+
+    /// Stages that an item need not be asked about again.
+    pub fn forget_left_out(&self, item: &ItemId) {
+        self.stage(|staged| {
+            staged.left_out.insert(item.clone(), None);
+        });
+    }
+
+    /// Says by which filter the staged work was done; `None` when it took everything. Told before each
+    /// commit.
+    pub fn set_filter_mark(&self, mark: Option<&str>) {
+        self.stage(|staged| staged.filter_mark = Some(mark.map(str::to_owned)));
     }
 
     /// Bytes that wait for a commit: stored content, and memory for staged rows.

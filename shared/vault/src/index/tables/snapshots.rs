@@ -92,7 +92,7 @@ pub(crate) struct EndMessage {
     #[prost(string, tag = "5")]
     message: String,
     /// In the order of `Counters`: scanned, stored, updated, unchanged, deleted, failed, bytes read,
-    /// bytes stored, requests, throttles, resyncs.
+    /// bytes stored, requests, throttles, resyncs, left out.
     #[prost(uint64, repeated, tag = "6")]
     counters: Vec<u64>,
 }
@@ -115,6 +115,7 @@ impl EndMessage {
                 it.requests,
                 it.throttles,
                 it.resyncs,
+                it.items_left_out,
             ],
             ..Self::default()
         };
@@ -160,6 +161,7 @@ impl EndMessage {
                 requests: counter(8),
                 throttles: counter(9),
                 resyncs: counter(10),
+                items_left_out: counter(11),
             },
         }
     }

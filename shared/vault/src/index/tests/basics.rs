@@ -157,6 +157,13 @@ async fn state_travels_with_the_commit() {
     };
     writer.record_gap(gap.clone());
     writer.add_pending_removal(&ItemId("x".into()), &inbox);
+    let left_out = crate::LeftOut {
+        item: ItemId("young".into()),
+        folder: inbox.clone(),
+        recheck_at: chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::milliseconds(1_234),
+    };
+    writer.leave_out(left_out.clone());
+    writer.set_filter_mark(Some("mark"));
     let end = EndOfRun {
         outcome: mailkeep_model::MailboxOutcome::WithGaps { gaps: 1 },
         counters: mailkeep_model::Counters {
@@ -178,8 +185,12 @@ async fn state_travels_with_the_commit() {
         again.pending_removals(),
         [(ItemId("x".into()), inbox.clone())]
     );
+    assert_eq!(again.left_out(), std::slice::from_ref(&left_out));
+    assert_eq!(again.filter_mark().as_deref(), Some("mark"));
     again.resolve_gap(&gap.item);
     again.resolve_pending_removal(&ItemId("x".into()));
+    again.forget_left_out(&left_out.item);
+    again.set_filter_mark(None);
     again.set_cursor(&inbox, None);
     again.remove_folder(&inbox);
     commit(&again).await.unwrap();
@@ -200,6 +211,7 @@ async fn state_travels_with_the_commit() {
     let third = mailbox.writer().await.unwrap();
     assert!(third.cursors().is_empty() && third.gaps().is_empty() && third.folders().is_empty());
     assert!(third.pending_removals().is_empty());
+    assert!(third.left_out().is_empty() && third.filter_mark().is_none());
 }
 
 #[tokio::test]

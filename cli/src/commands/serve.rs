@@ -1,0 +1,178 @@
+//! `mailkeep serve`: planner and workers in one process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailkeep_engine::ledger::{JobError, Ledger};
+use mailkeep_engine::plan::{PlanSettings, Planner};
+use mailkeep_engine::work::{Site, VaultSite, WorkSettings, Worked, Worker};
+use mailkeep_engine::{Quiet, StopSignal};
+use mailkeep_local::Database;
+use mailkeep_ports::{Clock, Queue};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::args::ServeArgs;
+use crate::jobs::connections::VaultConnections;
+use crate::output::Output;
+use crate::session::Session;
+use crate::{CliError, Exit, interrupt};
+
+/// The queue's name in the job database.
+const QUEUE: &str = "tasks";
+/// Receives after which a message is a dead letter.
+const MAX_RECEIVES: u32 = 10;
+/// How long planner and workers rest when there is nothing to do: so late is a command of another
+/// process heard.
+const REST: Duration = Duration::from_secs(1);
+/// How long they rest after the job database failed.
+const REST_AFTER_FAILURE: Duration = Duration::from_secs(15);
+/// How often expired records are removed.
+const CLEANING: Duration = Duration::from_secs(3_600);
+
+/// Carries out the verb.
+///
+/// # Errors
+/// When the vault or the job database cannot be opened.
+pub(super) async fn run(session: &Session, args: &ServeArgs) -> Result<Exit, CliError> {
+    let engine = session.engine(&args.unlock).await?;
+    let database = session.database(&args.database)?;
+    let (clock, rng) = (Arc::clone(&session.clock), Arc::clone(&session.rng));
+    let connections = VaultConnections::new(engine, &args.storage, clock, rng);
+    let site: Arc<dyn Site> = Arc::new(VaultSite::new(Arc::new(connections), Arc::new(Quiet)));
+    let service = Service {
+        ledger: session.ledger(&database),
+        queue: Arc::new(database.queue(QUEUE, MAX_RECEIVES)),
+        clock: Arc::clone(&session.clock),
+        news: Arc::new(Notify::new()),
+        stop: StopSignal::new(),
+        site,
+        database,
+    };
+    let mut output = session.output();
+    output.object(&serde_json::json!({
+        "type": "serving", "workers": args.workers, "jobs": service.database.path(),
+    }))?;
+    output.line(format!(
+        "Running jobs of {} with {} workers. Ctrl-C stops after a last commit.",
+        service.database.path().display(),
+        args.workers
+    ))?;
+    output.flush()?;
+    let watch = interrupt::watch(service.stop.clone());
+    service.serve(args, &mut output).await?;
+    drop(watch);
+    output.object(&serde_json::json!({"type": "stopped"}))?;
+    output.line("Stopped; everything is committed.")?;
+    output.flush()?;
+    Ok(Exit::Done)
+}
+
+/// What planner and workers share.
+struct Service {
+    ledger: Ledger,
+    queue: Arc<dyn Queue>,
+    site: Arc<dyn Site>,
+    clock: Arc<dyn Clock>,
+    database: Database,
+    /// A worker ended something: the planner has work.
+    news: Arc<Notify>,
+    stop: StopSignal,
+}
+
+impl Service {
+    async fn serve(&self, args: &ServeArgs, output: &mut Output) -> Result<(), CliError> {
+        let lease = Duration::from_secs(u64::from(args.lease));
+        let settings = WorkSettings {
+            lease,
+            ..WorkSettings::default()
+        };
+        let mut running = JoinSet::new();
+        for _ in 0..args.workers {
+            let worker = Worker::new(
+                self.ledger.clone(),
+                self.queue.clone(),
+                self.site.clone(),
+                settings,
+            );
+            let (news, stop, clock) = (self.news.clone(), self.stop.clone(), self.clock.clone());
+            running.spawn(async move { work(&worker, &stop, &*clock, &news).await });
+        }
+        let settings = PlanSettings {
+            capacity: u32::from(args.workers),
+            // Later than a message comes back by itself.
+            resend: lease * 5 / 2,
+            ..PlanSettings::default()
+        };
+        let (ledger, queue) = (self.ledger.clone(), self.queue.clone());
+        let planner = Planner::new(ledger, queue, self.site.clone(), settings);
+        self.plan(&planner, output).await?;
+        // Workers end by themselves, each after its last commit.
+        while running.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    async fn plan(&self, planner: &Planner, output: &mut Output) -> Result<(), CliError> {
+        let mut cleaned_at = None;
+        while !self.stop.is_stopped() {
+            let now = self.clock.monotonic();
+            if cleaned_at.is_none_or(|at| now.saturating_sub(at) >= CLEANING) {
+                cleaned_at = Some(now);
+                if let Err(error) = self.database.table().remove_expired().await {
+                    tracing::warn!(%error, "expired records were not removed");
+                }
+            }
+            let rest = match planner.tick().await {
+                Ok(tick) => {
+                    for (job, failure) in &tick.failures {
+                        tracing::error!(%job, failure, "a job could not be planned");
+                    }
+                    for ended in &tick.ended {
+                        output.object(&serde_json::json!({
+                            "type": "run_ended",
+                            "job": ended.name,
+                            "run": ended.cycle,
+                            "state": ended.state.code(),
+                            "reason": ended.state.reason().map(|reason| reason.code()),
+                        }))?;
+                        let (name, cycle) = (&ended.name, ended.cycle);
+                        output.line(format!("{name}, run {cycle}: {}", ended.state.code()))?;
+                    }
+                    output.flush()?;
+                    let is_due = tick.next_at.is_some_and(|at| at <= self.clock.now());
+                    if is_due { Duration::ZERO } else { REST }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the job database cannot be used; trying again");
+                    REST_AFTER_FAILURE
+                }
+            };
+            self.rest(rest).await;
+        }
+        Ok(())
+    }
+
+    /// Waits, or until a worker ended something.
+    async fn rest(&self, rest: Duration) {
+        let (sleep, news) = (self.clock.sleep(rest), self.news.notified());
+        futures::pin_mut!(news);
+        futures::future::select(sleep, news).await;
+    }
+}
+
+async fn work(worker: &Worker, stop: &StopSignal, clock: &dyn Clock, news: &Notify) {
+    while !stop.is_stopped() {
+        match worker.work_once(stop).await {
+            Ok(Worked::Nothing) => clock.sleep(REST).await,
+            Ok(_) => news.notify_one(),
+            Err(error) => {
+                report(&error);
+                clock.sleep(REST_AFTER_FAILURE).await;
+            }
+        }
+    }
+}
+
+fn report(error: &JobError) {
+    tracing::error!(%error, "a result could not be written down; its task is handed out again");
+}

@@ -1,0 +1,330 @@
+//! The job database as the engine sees it: typed records in a [`Table`], each changed only on the
+//! condition that it is still what was read.
+//!
+//! Whoever changes something reads, decides and writes; when the write meets a conflict, or nobody
+//! answers, it reads again and decides anew. So a decision must be such that, once it was carried out,
+//! reading shows that there is nothing left to do.
+
+mod error;
+mod event;
+mod keys;
+mod tries;
+
+use std::sync::Arc;
+
+use mailkeep_ports::{Clock, Expect, Item, ItemKey, Query, Rng, Table, Write};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use error::JobError;
+pub use event::{EventRecord, JobEvent, Mood};
+pub(crate) use keys::{FLIGHT, WAIT, lease as keys_lease, name as keys_name};
+pub use keys::{JobId, RunKey, TaskKey};
+pub(crate) use tries::Tries;
+
+use crate::job::{JobRecord, MailboxRecord, VersionRecord};
+use crate::run::{RunRecord, TaskRecord};
+
+/// A record as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned<T> {
+    /// The record.
+    pub value: T,
+    /// The version that a write must find.
+    pub version: u64,
+}
+
+/// One page of records.
+#[derive(Clone, Debug)]
+pub struct RecordPage<T> {
+    /// The records.
+    pub records: Vec<T>,
+    /// Pass to get the next page; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// The job database. Cheap to clone.
+#[derive(Clone)]
+pub struct Ledger {
+    table: Arc<dyn Table>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+}
+
+/// Whether a transaction was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// It was.
+    Yes,
+    /// Something else is there than was read, or nobody answered: read again.
+    Unsure,
+}
+
+impl Ledger {
+    /// The job database in this table.
+    #[must_use]
+    pub fn new(table: Arc<dyn Table>, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
+        Self { table, clock, rng }
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The randomness.
+    #[must_use]
+    pub fn rng(&self) -> &Arc<dyn Rng> {
+        &self.rng
+    }
+
+    /// A job, also a deleted one.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn job(&self, id: &JobId) -> Result<Option<Versioned<JobRecord>>, JobError> {
+        self.read(&id.job()?).await
+    }
+
+    /// A definition of a job.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn definition(
+        &self,
+        id: &JobId,
+        number: u32,
+    ) -> Result<Option<Versioned<VersionRecord>>, JobError> {
+        self.read(&id.version(number)?).await
+    }
+
+    /// A cycle of a job.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn run(&self, run: &RunKey) -> Result<Option<Versioned<RunRecord>>, JobError> {
+        self.read(&run.run()?).await
+    }
+
+    /// The task of one mailbox.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn task(&self, task: &TaskKey) -> Result<Option<Versioned<TaskRecord>>, JobError> {
+        self.read(&task.task()?).await
+    }
+
+    /// Jobs, deleted ones included, in the order in which they were made.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn jobs(
+        &self,
+        after: Option<String>,
+    ) -> Result<RecordPage<Versioned<JobRecord>>, JobError> {
+        let query = Query {
+            after,
+            ..Query::prefix(keys::JOBS, "").limited(100)
+        };
+        self.list(&query).await
+    }
+
+    /// The cycles of a job, newest first.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn runs(
+        &self,
+        job: &JobId,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<RecordPage<Versioned<RunRecord>>, JobError> {
+        let query = Query {
+            after,
+            ..Query::prefix(job.partition(), keys::RUN)
+                .limited(limit)
+                .descending()
+        };
+        self.list(&query).await
+    }
+
+    /// The tasks of a cycle.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn tasks(
+        &self,
+        run: &RunKey,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<RecordPage<Versioned<TaskRecord>>, JobError> {
+        let query = Query {
+            after,
+            ..Query::prefix(run.partition(), keys::TASK).limited(limit)
+        };
+        self.list(&query).await
+    }
+
+    /// How each mailbox of a job fared the last time.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn mailboxes(
+        &self,
+        job: &JobId,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<RecordPage<Versioned<MailboxRecord>>, JobError> {
+        let query = Query {
+            after,
+            ..Query::prefix(job.partition(), keys::MAILBOX).limited(limit)
+        };
+        self.list(&query).await
+    }
+
+    /// What happened to a job, newest first.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn events(
+        &self,
+        job: &JobId,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<RecordPage<Versioned<EventRecord>>, JobError> {
+        let query = Query {
+            after,
+            ..Query::prefix(job.partition(), keys::EVENT)
+                .limited(limit)
+                .descending()
+        };
+        self.list(&query).await
+    }
+
+    /// One page of whatever record this is. Expired ones are left out.
+    pub(crate) async fn list<T: DeserializeOwned>(
+        &self,
+        query: &Query,
+    ) -> Result<RecordPage<Versioned<T>>, JobError> {
+        let mut tries = Tries::new();
+        let page = loop {
+            match self.table.query(query).await {
+                Ok(page) => break page,
+                Err(error) => tries.again(&*self.clock, error).await?,
+            }
+        };
+        let now = self.clock.now();
+        let alive = page.items.into_iter().filter(|item| !item.is_expired(now));
+        Ok(RecordPage {
+            records: alive.map(decode).collect::<Result<_, _>>()?,
+            next: page.next,
+        })
+    }
+
+    /// Reads a record; one that has expired is not there.
+    pub(crate) async fn read<T: DeserializeOwned>(
+        &self,
+        key: &ItemKey,
+    ) -> Result<Option<Versioned<T>>, JobError> {
+        let item = self.item(key).await?;
+        let now = self.clock.now();
+        item.filter(|item| !item.is_expired(now))
+            .map(decode)
+            .transpose()
+    }
+
+    async fn item(&self, key: &ItemKey) -> Result<Option<Item>, JobError> {
+        let mut tries = Tries::new();
+        loop {
+            match self.table.get(key).await {
+                Ok(item) => return Ok(item),
+                Err(error) => tries.again(&*self.clock, error).await?,
+            }
+        }
+    }
+
+    /// The keys of one page of items, and where the next page starts.
+    pub(crate) async fn keys(
+        &self,
+        query: &Query,
+    ) -> Result<(Vec<ItemKey>, Option<String>), JobError> {
+        let mut tries = Tries::new();
+        loop {
+            match self.table.query(query).await {
+                Ok(page) => {
+                    let keys = page.items.into_iter().map(|item| item.key);
+                    return Ok((keys.collect(), page.next));
+                }
+                Err(error) => tries.again(&*self.clock, error).await?,
+            }
+        }
+    }
+
+    /// The key of the first item.
+    pub(crate) async fn first_key(&self, query: &Query) -> Result<Option<ItemKey>, JobError> {
+        let (keys, _) = self.keys(query).await?;
+        Ok(keys.into_iter().next())
+    }
+
+    /// Makes all writes or none.
+    ///
+    /// # Errors
+    /// When trying again is of no use.
+    pub(crate) async fn transact(
+        &self,
+        writes: Vec<Write>,
+        tries: &mut Tries,
+    ) -> Result<Made, JobError> {
+        match self.table.transact(writes).await {
+            Ok(()) => Ok(Made::Yes),
+            Err(error) => {
+                tries.again(&*self.clock, error).await?;
+                Ok(Made::Unsure)
+            }
+        }
+    }
+}
+
+fn decode<T: DeserializeOwned>(item: Item) -> Result<Versioned<T>, JobError> {
+    let value = serde_json::from_slice(&item.body).map_err(|cause| JobError::Corrupt {
+        key: item.key.to_string(),
+        cause: cause.to_string(),
+    })?;
+    Ok(Versioned {
+        value,
+        version: item.version,
+    })
+}
+
+/// Creates a record.
+pub(crate) fn create<T: Serialize>(key: ItemKey, record: &T) -> Result<Write, JobError> {
+    Ok(Write::create(key, encode(record)?))
+}
+
+/// Replaces a record that was read.
+pub(crate) fn replace<T: Serialize>(
+    key: ItemKey,
+    version: u64,
+    record: &T,
+) -> Result<Write, JobError> {
+    Ok(Write::replace(key, version, encode(record)?))
+}
+
+/// Creates a record, or replaces the one that was read.
+pub(crate) fn write<T: Serialize>(
+    key: ItemKey,
+    version: Option<u64>,
+    record: &T,
+) -> Result<Write, JobError> {
+    Ok(Write::Put {
+        key,
+        expect: version.map_or(Expect::Absent, Expect::Version),
+        body: encode(record)?.into(),
+        expires_at: None,
+    })
+}
+
+pub(crate) fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, JobError> {
+    serde_json::to_vec(record).map_err(|cause| JobError::Bug(cause.to_string()))
+}

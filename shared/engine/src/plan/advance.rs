@@ -1,0 +1,118 @@
+//! Moving an open cycle on: activity periods, listing, its end.
+
+use mailkeep_model::state::{CancelReason, End, Event, Reason, State};
+
+use super::agenda::{Agenda, EndedRun};
+use super::{OpenRun, Planner};
+use crate::job::JobRecord;
+use crate::ledger::{JobError, Made, Tries, Versioned, replace};
+use crate::run::{RunRecord, WorkTime};
+
+/// Steps of one cycle in one tick: more would be a loop.
+const MAX_STEPS: u32 = 12;
+
+impl Planner {
+    /// Does what is due in the job's open cycle; gives it if tasks of it may be handed out.
+    pub(super) async fn advance(
+        &self,
+        job: Versioned<JobRecord>,
+        agenda: &mut Agenda,
+    ) -> Result<Option<OpenRun>, JobError> {
+        let key = job.value.id.run(job.value.cycle);
+        let mut tries = Tries::new();
+        for _ in 0..MAX_STEPS {
+            let Some(run) = self.ledger().run(&key).await? else {
+                return Err(JobError::Corrupt {
+                    key: key.to_string(),
+                    cause: "the job's open cycle is missing".to_owned(),
+                });
+            };
+            let definition = self.definition(&key.job, run.value.version).await?;
+            let time = WorkTime::of(&run.value, &definition, agenda.now);
+            if let Some(event) = due(&run.value, time) {
+                let state = self.step(&run, event, &definition.name, &mut tries).await?;
+                let Some(state) = state.filter(|_| is_end(event)) else {
+                    continue;
+                };
+                agenda.ended.push(EndedRun {
+                    name: definition.name.clone(),
+                    cycle: key.cycle,
+                    state,
+                });
+                self.site.close(&definition).await;
+                agenda.at(agenda.now);
+                return Ok(None);
+            }
+            match time {
+                WorkTime::Open { until } => agenda.at_some(until),
+                WorkTime::Closed { opens_at } => agenda.at_some(opens_at),
+            }
+            self.mend(&run.value, agenda).await?;
+            if !run.value.may_work() {
+                return Ok(None);
+            }
+            if self.list(&run, &definition, agenda).await? {
+                continue;
+            }
+            return Ok(Some(OpenRun { key, definition }));
+        }
+        agenda.at(agenda.now);
+        Ok(None)
+    }
+
+    /// One change of state, which it gives when it was made; with the last one the job is written, too.
+    async fn step(
+        &self,
+        run: &Versioned<RunRecord>,
+        event: Event,
+        name: &str,
+        tries: &mut Tries,
+    ) -> Result<Option<State>, JobError> {
+        let now = self.ledger().clock().now();
+        let step = run.value.step(event, now, name)?;
+        let mut writes = vec![
+            replace(run.value.key.run()?, run.version, &step.run)?,
+            step.event.write(&step.cause)?,
+        ];
+        if is_end(event) {
+            let id = &run.value.key.job;
+            let Some(job) = self.ledger().job(id).await? else {
+                return Ok(None);
+            };
+            let definition = self.definition(id, run.value.version).await?;
+            let end = match step.run.state {
+                State::Ended(end) => Some(end),
+                State::Cancelled(_) => Some(End::Partial(Reason::WindowEnded)),
+                _ => None,
+            };
+            let closed = self.jobs.closed(&job, &step.run, definition.kind, end);
+            writes.extend(closed.await?);
+        }
+        // Made or not: the caller reads again.
+        let made = self.ledger().transact(writes, tries).await?;
+        Ok((made == Made::Yes).then_some(step.run.state))
+    }
+}
+
+/// What is due in this cycle by the time and by its own counts.
+fn due(run: &RunRecord, time: WorkTime) -> Option<Event> {
+    let is_halted = run.in_flight == 0;
+    match run.state {
+        State::Stopping if run.is_done() => Some(Event::Finish(run.end())),
+        State::Stopping if is_halted => Some(Event::Halted),
+        State::OutOfWindow if is_halted && time == (WorkTime::Closed { opens_at: None }) => {
+            Some(Event::Cancel(CancelReason::Window))
+        }
+        State::OutOfWindow if time.is_open() => Some(Event::WindowOpened),
+        // What was handed out may have ended it all.
+        State::Running if run.is_done() => Some(Event::Finish(run.end())),
+        State::Queued if run.is_done() => Some(Event::Start),
+        State::Queued | State::Running if !time.is_open() => Some(Event::WindowClosed),
+        _ => None,
+    }
+}
+
+/// True for what ends a cycle.
+fn is_end(event: Event) -> bool {
+    matches!(event, Event::Finish(_) | Event::Halted | Event::Cancel(_))
+}

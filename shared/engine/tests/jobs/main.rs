@@ -1,0 +1,16 @@
+//! Jobs on a table and a queue in memory, with a site that only pretends to back up.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod cycles;
+mod faults;
+mod leases;
+mod planning;
+mod repository;
+mod results;
+mod rig;
