@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use mailkeep_local::{FolderStore, LocalSecrets, SystemClock, SystemRng};
-use mailkeep_ports::conformance::{self, KnownSecrets, StoreUnderTest};
+use mailkeep_ports::conformance::{self, KnownSecrets, StoreUnderTest, StoreWays};
 use mailkeep_ports::{Clock, StoreCapabilities};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -25,6 +25,7 @@ async fn the_folder_store_keeps_the_contract() {
             checksums: true,
         },
         clock: None,
+        ways: StoreWays::STRICT,
     };
     conformance::store(&test).await.unwrap();
 }

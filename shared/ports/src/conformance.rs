@@ -20,7 +20,7 @@ pub use logs::logs;
 pub use queue::{QueueUnderTest, queue};
 pub use rng::rng;
 pub use secrets::{KnownSecrets, secrets};
-pub use store::{StoreUnderTest, store};
+pub use store::{StoreUnderTest, StoreWays, store};
 pub use table::{FreshTable, table};
 
 use crate::store::{Key, StoreError, StoreErrorKind};

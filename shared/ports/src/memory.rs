@@ -325,7 +325,7 @@ fn weakens(old: LockMode, new: LockMode) -> bool {
 mod tests {
     use super::*;
     use crate::TestClock;
-    use crate::conformance::{self, StoreUnderTest};
+    use crate::conformance::{self, StoreUnderTest, StoreWays};
     use crate::store::StoreCapabilities;
 
     fn under_test(object_lock: bool) -> StoreUnderTest {
@@ -347,6 +347,7 @@ mod tests {
                 checksums: true,
             },
             clock: Some(clock),
+            ways: StoreWays::STRICT,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use mailkeep_ports::conformance::{self, StoreUnderTest};
+use mailkeep_ports::conformance::{self, StoreUnderTest, StoreWays};
 use mailkeep_ports::{
     Condition, Conditions, ETag, Fault, FaultRates, FaultStore, GetOptions, Key, ListOptions,
     ListPage, MemoryStore, Object, ObjectInfo, PutOptions, Retention, Store, StoreCapabilities,
@@ -91,6 +91,7 @@ fn under_test(fresh: impl Fn() -> Arc<dyn Store> + Send + Sync + 'static) -> Sto
             ..ALL
         },
         clock: None,
+        ways: StoreWays::STRICT,
     }
 }
 

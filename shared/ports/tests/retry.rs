@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
-use mailkeep_ports::conformance::{self, StoreUnderTest};
+use mailkeep_ports::conformance::{self, StoreUnderTest, StoreWays};
 use mailkeep_ports::{
     Clock, Condition, Fault, FaultRates, FaultStore, GetOptions, Key, MemoryStore, PutOptions,
     RecordStore, RetryPolicy, RetryStore, SeededRng, Store, StoreCapabilities, StoreError,
@@ -294,6 +294,7 @@ async fn the_contract_holds_over_a_store_that_is_often_busy() {
             checksums: true,
         },
         clock: Some(clock),
+        ways: StoreWays::STRICT,
     };
     conformance::store(&test).await.unwrap();
 }

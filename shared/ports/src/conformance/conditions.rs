@@ -15,6 +15,9 @@ const RACERS: u8 = 16;
 pub(super) async fn all(test: &StoreUnderTest) -> Result<(), Broken> {
     if test.capabilities.conditional_create {
         create((test.fresh)().as_ref()).await?;
+        if test.ways.refuses_nesting {
+            nested_create((test.fresh)().as_ref()).await?;
+        }
         racing_creates((test.fresh)()).await?;
     }
     if test.capabilities.conditional_replace {
@@ -47,13 +50,6 @@ async fn create(store: &dyn Store) -> Result<(), Broken> {
         &b"one".as_ref(),
         clause,
     )?;
-    let clause = "IfAbsent, too, refuses a name that cannot be both object and folder";
-    for nested in ["m/x/log", "m/x/log/01/x"] {
-        let put = store
-            .put(&key(nested)?, Bytes::new(), PutOptions::if_absent())
-            .await;
-        refused(put, &[StoreErrorKind::Invalid], clause)?;
-    }
     let clause = "IfAbsent writes again after a deletion";
     done(store.delete(&name, Condition::None).await, clause)?;
     done(create(b"two").await, clause)?;
@@ -62,6 +58,18 @@ async fn create(store: &dyn Store) -> Result<(), Broken> {
         &b"two".as_ref(),
         clause,
     )
+}
+
+async fn nested_create(store: &dyn Store) -> Result<(), Broken> {
+    let clause = "IfAbsent, too, refuses a name that cannot be both object and folder";
+    done(put(store, &key("m/x/log/01")?, b"one").await, clause)?;
+    for nested in ["m/x/log", "m/x/log/01/x"] {
+        let put = store
+            .put(&key(nested)?, Bytes::new(), PutOptions::if_absent())
+            .await;
+        refused(put, &[StoreErrorKind::Invalid], clause)?;
+    }
+    Ok(())
 }
 
 async fn replace(store: &dyn Store) -> Result<(), Broken> {

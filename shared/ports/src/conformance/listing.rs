@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::store::StoreUnderTest;
 use super::{Broken, check, done, equal, key};
-use crate::store::{Condition, ListOptions, PutOptions, Store};
+use crate::store::{Condition, ETag, ListOptions, PutOptions, Store};
 
 /// Chosen so that the order of names and the order of a walk through folders differ.
 const NAMES: [&str; 16] = [
@@ -45,10 +45,11 @@ async fn empty(store: &dyn Store) -> Result<(), Broken> {
 }
 
 async fn pages(store: &dyn Store) -> Result<(), Broken> {
+    let mut marks = vec![];
     for (at, name) in NAMES.iter().enumerate() {
         let name = key(name)?;
         let put = store.put(&name, Bytes::from(vec![7; at]), PutOptions::default());
-        done(put.await, "write")?;
+        marks.push(done(put.await, "write")?);
     }
     let prefixes = [
         "", "a", "b", "b.", "m", "m/", "m/x", "m/x/", "m/x/log", "m/x/log/", "zz/zz",
@@ -67,7 +68,7 @@ async fn pages(store: &dyn Store) -> Result<(), Broken> {
                         delimited,
                         limit,
                     };
-                    one_listing(store, options).await?;
+                    one_listing(store, options, &marks).await?;
                 }
             }
         }
@@ -76,7 +77,11 @@ async fn pages(store: &dyn Store) -> Result<(), Broken> {
 }
 
 /// All pages of a listing against what it means.
-async fn one_listing(store: &dyn Store, mut options: ListOptions) -> Result<(), Broken> {
+async fn one_listing(
+    store: &dyn Store,
+    mut options: ListOptions,
+    marks: &[ETag],
+) -> Result<(), Broken> {
     let clause = format!("the listing {options:?}");
     let expected = expected(&options);
     let mut listed = Vec::new();
@@ -89,8 +94,8 @@ async fn one_listing(store: &dyn Store, mut options: ListOptions) -> Result<(), 
             let at = NAMES.iter().position(|name| *name == object.key.as_str());
             let size = at.and_then(|at| u64::try_from(at).ok()).unwrap_or(u64::MAX);
             equal(&object.size_bytes, &size, "a listing knows sizes")?;
-            let head = done(store.head(&object.key).await, &clause)?;
-            equal(&object.etag, &head.etag, "a listing knows version marks")?;
+            let mark = at.and_then(|at| marks.get(at));
+            equal(&Some(&object.etag), &mark, "a listing knows version marks")?;
         }
         let count = page.objects.len() + page.prefixes.len();
         let limit = options.page_limit();

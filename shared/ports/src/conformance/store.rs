@@ -14,6 +14,27 @@ pub struct StoreUnderTest {
     pub capabilities: StoreCapabilities,
     /// The clock of the store, where a test can set it: then Object Lock is also seen to end.
     pub clock: Option<Arc<TestClock>>,
+    /// Where the store's ways may differ.
+    pub ways: StoreWays,
+}
+
+/// Ways of a store that its users must not depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreWays {
+    /// A name that is the folder of others, or below an object, is refused. S3 would have to be asked
+    /// at every write; that no two such names exist is a promise of whoever makes them.
+    pub refuses_nesting: bool,
+    /// The version mark of an object that was deleted and written again with the same bytes is another
+    /// one. Marks that are a hash of the content, as on S3, cannot tell.
+    pub marks_tell_rewrites: bool,
+}
+
+impl StoreWays {
+    /// Stores whose every promise can be had without asking twice.
+    pub const STRICT: Self = Self {
+        refuses_nesting: true,
+        marks_tell_rewrites: true,
+    };
 }
 
 /// Every clause of the contract of [`Store`]. Needs a Tokio runtime, best one with several threads.

@@ -1,0 +1,11 @@
+//! The adapters against an AWS emulator, ministack. `./check aws` starts one and runs these tests; by
+//! itself `cargo test` says that they are ignored.
+//!
+//! Where ministack 1.5.33 is not as S3:
+//! * a wrong date in the signature and a wrong signature are accepted, so is a link that has expired:
+//!   that links are made with a time is all that is tested;
+//! * permissions are not enforced: errors of that kind are tested with canned answers.
+#![allow(clippy::unwrap_used)]
+
+mod s3;
+mod support;
