@@ -90,7 +90,7 @@ pub enum CliError {
     /// The vault.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// The folder that holds the vault.
+    /// The folder or bucket that holds the vault.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Jobs.

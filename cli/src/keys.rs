@@ -65,7 +65,7 @@ pub fn recovery_file(vault_id: &str, key: &str, now: DateTime<Utc>) -> Zeroizing
         "# mailkeep recovery key of vault {vault_id}, made {}\n\
          # It opens the vault when the passphrase or key file is lost. Whoever has it can read\n\
          # everything in the vault. Print it or keep it offline, away from the vault.\n\
-         # To use it: mailkeep VERB --vault FOLDER --recovery-key-file THIS-FILE\n",
+         # To use it: mailkeep VERB --vault PLACE --recovery-key-file THIS-FILE\n",
         human::time(now)
     ));
     text.push_str(key);

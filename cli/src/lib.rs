@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod keys;
 pub mod logging;
 pub mod output;
+pub mod place;
 pub mod secret;
 pub mod session;
 pub mod sink;

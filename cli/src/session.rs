@@ -1,6 +1,6 @@
 //! One run of the program: where things are, how the vault is opened, how a tenant is reached.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mailkeep_engine::Engine;
@@ -8,8 +8,8 @@ use mailkeep_engine::job::Jobs;
 use mailkeep_engine::ledger::Ledger;
 use mailkeep_exchange::graph::{GraphClient, GraphSource, GraphTarget};
 use mailkeep_exchange::{Source, Target};
-use mailkeep_local::{Database, FolderStore, SystemClock, SystemRng};
-use mailkeep_ports::{Clock, Rng};
+use mailkeep_local::{Database, SystemClock, SystemRng};
+use mailkeep_ports::{Clock, Rng, Store};
 use mailkeep_vault::{Keychain, Unlock, Vault, VaultContext};
 
 use crate::CliError;
@@ -17,6 +17,7 @@ use crate::args::{DatabaseArgs, GlobalArgs, UnlockArgs};
 use crate::connection::{Connection, DOCUMENT_KIND};
 use crate::keys;
 use crate::output::Output;
+use crate::place::Place;
 use crate::secret::{PASSPHRASE_VARIABLE, SecretInput};
 use crate::view::Style;
 
@@ -56,16 +57,24 @@ impl Session {
         Style::for_process(self.global.quiet)
     }
 
-    /// The vault's folder.
+    /// Where the vault is.
     ///
     /// # Errors
-    /// When none was named.
-    pub fn vault_path(&self) -> Result<&Path, CliError> {
-        self.global.vault.as_deref().ok_or_else(|| {
-            CliError::Usage(
-                "no vault was named; give --vault PATH or set MAILKEEP_VAULT".to_owned(),
-            )
-        })
+    /// When none was named, or its address is none.
+    pub fn place(&self) -> Result<Place, CliError> {
+        let typed = self.global.vault.as_deref().ok_or_else(|| {
+            CliError::Usage("no vault was named; give --vault or set MAILKEEP_VAULT".to_owned())
+        })?;
+        Place::parse(typed)
+    }
+
+    /// The store of the vault.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn store(&self) -> Result<Arc<dyn Store>, CliError> {
+        let (clock, rng) = (Arc::clone(&self.clock), Arc::clone(&self.rng));
+        self.place()?.open(clock, rng).await
     }
 
     /// The file that jobs are kept in.
@@ -76,13 +85,19 @@ impl Session {
         if let Some(path) = &args.jobs {
             return Ok(path.clone());
         }
-        let Ok(vault) = self.vault_path() else {
-            return Err(CliError::Usage(
-                "no job database was named; give --jobs FILE or --vault PATH".to_owned(),
-            ));
+        let named = |cause: &str| Err(CliError::Usage(cause.to_owned()));
+        let vault = match self.place() {
+            Ok(Place::Folder(vault)) => vault,
+            Ok(Place::Bucket(..)) => {
+                return named(
+                    "the vault is in a bucket, so the job database must be named: give --jobs FILE",
+                );
+            }
+            Err(_) => return named("no job database was named; give --jobs FILE or --vault PATH"),
         };
         // Beside the vault, whose folder holds nothing but the vault.
-        let vault = std::path::absolute(vault).map_err(CliError::file("finding", vault))?;
+        let absolute = std::path::absolute(&vault);
+        let vault = absolute.map_err(CliError::file("finding", &vault))?;
         let mut name = vault.file_name().unwrap_or_default().to_owned();
         name.push("-jobs.db");
         Ok(vault.with_file_name(name))
@@ -114,9 +129,9 @@ impl Session {
 
     /// What the vault needs of this machine.
     #[must_use]
-    pub fn context(&self, store: FolderStore) -> VaultContext {
+    pub fn context(&self, store: Arc<dyn Store>) -> VaultContext {
         VaultContext {
-            store: Arc::new(store),
+            store,
             clock: Arc::clone(&self.clock),
             rng: Arc::clone(&self.rng),
         }
@@ -127,9 +142,8 @@ impl Session {
     /// # Errors
     /// When there is none, or the key does not fit.
     pub async fn engine(&self, unlock: &UnlockArgs) -> Result<Engine, CliError> {
-        let path = self.vault_path()?;
-        // The store first: nobody should type a passphrase for a folder that is not there.
-        let store = FolderStore::open(path, Arc::clone(&self.rng))?;
+        // The store first: nobody should type a passphrase for a place that is not there.
+        let store = self.store().await?;
         let unlock = self.unlock(unlock).await?;
         let vault = Vault::open(self.context(store), &unlock).await?;
         let (clock, rng) = (Arc::clone(&self.clock), Arc::clone(&self.rng));
@@ -141,7 +155,7 @@ impl Session {
     /// # Errors
     /// As [`engine`](Self::engine).
     pub async fn keychain(&self, unlock: &UnlockArgs) -> Result<(Keychain, Unlock), CliError> {
-        let store = FolderStore::open(self.vault_path()?, Arc::clone(&self.rng))?;
+        let store = self.store().await?;
         let unlock = self.unlock(unlock).await?;
         let keychain = Keychain::open(self.context(store), &unlock).await?;
         Ok((keychain, unlock))

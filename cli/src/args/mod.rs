@@ -35,6 +35,10 @@ Examples:
 Keys: the vault is opened with MAILKEEP_PASSPHRASE or a prompt, with --passphrase-file, with
 --key-file, or with --recovery-key-file. No secret is ever taken from an argument.
 
+Vaults on S3, or on a store that speaks its protocol: credentials, region and endpoint come from the
+usual AWS environment (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL_S3, ...) or from the address:
+s3://BUCKET/PREFIX?endpoint=URL&region=NAME&profile=NAME&path-style=BOOL&cold-class=CLASS
+
 Exit codes: 0 done · 1 error · 2 wrong usage · 3 done, but with gaps (something is missing and
 listed) · 4 authentication failed.";
 
@@ -54,8 +58,8 @@ pub struct Cli {
 /// Options that every verb knows.
 #[derive(Debug, Clone, Default, Args)]
 pub struct GlobalArgs {
-    /// The vault's folder
-    #[arg(long, global = true, value_name = "PATH", env = "MAILKEEP_VAULT")]
+    /// Where the vault is: a folder, or s3://BUCKET/PREFIX
+    #[arg(long, global = true, value_name = "PLACE", env = "MAILKEEP_VAULT")]
     pub vault: Option<PathBuf>,
     /// Open the vault with this key file instead of a passphrase
     #[arg(long, global = true, value_name = "PATH", env = "MAILKEEP_KEY_FILE")]
@@ -118,7 +122,7 @@ pub struct UnlockArgs {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Create a vault in an empty folder, with its keys
+    /// Create a vault in an empty folder or bucket, with its keys
     Init(InitArgs),
     /// Connections to tenants: add, test, list, remove
     #[command(subcommand)]

@@ -2,20 +2,25 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use mailkeep_ports::LockMode;
+use mailkeep_vault::LockPolicy;
 
 use super::UnlockArgs;
 use super::keys::RestartArgs;
 use super::values::PercentArg;
 
 const INIT_EXAMPLES: &str = "\
-The folder must be empty or not exist yet. The passphrase comes from a prompt (asked twice), from
+A folder must be empty or not exist yet; a bucket must exist, and nothing may lie below the prefix. The
+passphrase comes from a prompt (asked twice), from
 MAILKEEP_PASSPHRASE or from --passphrase-file. With --new-key-file a random key file is made and
 takes the passphrase's place; --key-file uses one that you have.
 
 Examples:
   mailkeep init --vault ./vault --recovery-key-file ./recovery.key
-  mailkeep init --vault ./vault --new-key-file ./vault.key --recovery-key-file ./recovery.key";
+  mailkeep init --vault ./vault --new-key-file ./vault.key --recovery-key-file ./recovery.key
+  mailkeep init --vault s3://my-bucket/mail --recovery-key-file ./recovery.key
+  mailkeep init --vault s3://my-bucket/mail --recovery-key-file ./recovery.key --lock-days 30";
 
 /// `mailkeep init`.
 #[derive(Debug, Args)]
@@ -27,6 +32,41 @@ pub struct InitArgs {
     /// Make a new key file here and open the vault with it, instead of a passphrase
     #[arg(long, value_name = "PATH", conflicts_with = "passphrase_file")]
     pub new_key_file: Option<PathBuf>,
+    /// Have the store forbid deleting anything for so many days; for ever part of this vault
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=i64::from(mailkeep_vault::MAX_LOCK_DAYS)))]
+    pub lock_days: Option<u32>,
+    /// Who may still delete what is locked
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        requires = "lock_days",
+        value_name = "MODE"
+    )]
+    pub lock_mode: LockModeArg,
+}
+
+/// Modes of Object Lock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LockModeArg {
+    /// Who has a special permission
+    #[default]
+    Governance,
+    /// Nobody, not even the account's owner
+    Compliance,
+}
+
+impl InitArgs {
+    /// The lock that was asked for.
+    #[must_use]
+    pub fn lock(&self) -> Option<LockPolicy> {
+        let mode = match self.lock_mode {
+            LockModeArg::Governance => LockMode::Governance,
+            LockModeArg::Compliance => LockMode::Compliance,
+        };
+        let days = self.lock_days?;
+        Some(LockPolicy { mode, days })
+    }
 }
 
 /// What to do with mailboxes.

@@ -99,7 +99,7 @@ async fn add(session: &Session, args: &AddArgs) -> Result<Exit, CliError> {
     output.line(format!(
         "Connection {0} is stored, encrypted, in the vault.\nNext: mailkeep connection test {0} --vault {1}",
         args.name,
-        session.vault_path()?.display()
+        session.place()?.in_a_shell()
     ))?;
     output.flush()?;
     Ok(Exit::Done)

@@ -1,8 +1,5 @@
 //! `mailkeep drill`.
 
-use std::sync::Arc;
-
-use mailkeep_local::FolderStore;
 use mailkeep_vault::drill;
 use serde_json::json;
 
@@ -16,7 +13,7 @@ use crate::{CliError, Exit, keys};
 /// # Errors
 /// When it does not.
 pub(super) async fn run(session: &Session, args: &DrillArgs) -> Result<Exit, CliError> {
-    let store = FolderStore::open(session.vault_path()?, Arc::clone(&session.rng))?;
+    let store = session.store().await?;
     let key = keys::read_recovery_file(&session.input, &args.recovery_key_file).await?;
     let report = drill(session.context(store), key).await?;
     let mut output = session.output();

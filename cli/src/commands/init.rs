@@ -3,12 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use mailkeep_local::FolderStore;
 use mailkeep_vault::{CreateOptions, Recipient, Vault};
 use serde::Serialize;
 
 use crate::args::InitArgs;
-use crate::files::{self, Reserved};
+use crate::files::Reserved;
 use crate::secret::PASSPHRASE_VARIABLE;
 use crate::session::Session;
 use crate::{CliError, Exit, keys};
@@ -27,12 +26,14 @@ struct Created<'a> {
 /// # Errors
 /// When a file or folder is in the way, or the vault cannot be written.
 pub(super) async fn run(session: &Session, args: &InitArgs) -> Result<Exit, CliError> {
-    let path = session.vault_path()?;
-    files::must_be_empty(path, "vault")?;
+    let place = session.place()?;
     let new_files = [Some(&args.recovery_key_file), args.new_key_file.as_ref()];
-    for file in new_files.into_iter().flatten() {
-        must_lie_outside(path, file)?;
-    }
+    let new_files: Vec<&Path> = new_files
+        .into_iter()
+        .flatten()
+        .map(|f| f.as_path())
+        .collect();
+    place.check_new(&new_files)?;
     let recovery_file = Reserved::create(&args.recovery_key_file, "recovery key")?;
     let passphrase_file = session.global.passphrase_file.as_deref();
     let mut new_key_file = None;
@@ -50,9 +51,14 @@ pub(super) async fn run(session: &Session, args: &InitArgs) -> Result<Exit, CliE
         (Recipient::Passphrase(passphrase.await?), None)
     };
 
-    let store = FolderStore::create(path, Arc::clone(&session.rng))?;
+    let (clock, rng) = (Arc::clone(&session.clock), Arc::clone(&session.rng));
+    let store = place.create(clock, rng).await?;
     let context = session.context(store);
-    let created = Vault::create(context, &[recipient], CreateOptions::default()).await;
+    let options = CreateOptions {
+        object_lock: args.lock(),
+        ..CreateOptions::default()
+    };
+    let created = Vault::create(context, &[recipient], options).await;
     let (vault, recovery) = created?;
     let text = keys::recovery_file(vault.id(), &recovery.to_text(), session.clock.now());
     recovery_file.fill(text.as_bytes())?;
@@ -63,14 +69,14 @@ pub(super) async fn run(session: &Session, args: &InitArgs) -> Result<Exit, CliE
     let mut output = session.output();
     output.object(&Created {
         vault: vault.id(),
-        path: path.display().to_string(),
+        path: place.shown(),
         recovery_key_file: args.recovery_key_file.display().to_string(),
         key_file: key_file.map(|file| file.display().to_string()),
     })?;
     output.line(format!(
         "Vault {} is ready in {}.",
         vault.id(),
-        path.display()
+        place.shown()
     ))?;
     let key = match key_file {
         Some(file) => format!("the key file {}", file.display()),
@@ -86,21 +92,8 @@ Recovery key: {0}
 
 Next: mailkeep connection add NAME --vault {1} --tenant ID --client-id ID",
         args.recovery_key_file.display(),
-        path.display()
+        place.in_a_shell()
     ))?;
     output.flush()?;
     Ok(Exit::Done)
-}
-
-/// Refuses a key inside the vault: whoever copies the vault would have the key to it.
-fn must_lie_outside(vault: &Path, file: &Path) -> Result<(), CliError> {
-    let full = |path: &Path| std::path::absolute(path).map_err(CliError::file("looking at", path));
-    if full(file)?.starts_with(full(vault)?) {
-        return Err(CliError::Usage(format!(
-            "{} lies inside the vault's folder, so that whoever copies the vault would have the \
-             key to it; choose another place",
-            file.display()
-        )));
-    }
-    Ok(())
 }

@@ -39,9 +39,7 @@ impl AwsSettings {
             .connect_timeout(CONNECT)
             .operation_attempt_timeout(CALL)
             .build();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts);
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
         if let Some(region) = &self.region {
             loader = loader.region(Region::new(region.clone()));
         }
@@ -79,4 +77,9 @@ pub(crate) fn endpoint(config: &SdkConfig, service: &str) -> Option<String> {
         .ok()
         .and_then(|key| config.service_config()?.load_config(key));
     own.or(general)
+}
+
+/// For calls that nobody else tries again: waits and attempts of the SDK, within seconds.
+pub(crate) fn few_retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(3)
 }

@@ -1,11 +1,16 @@
-//! Adapters to AWS: objects on S3, or on any store that speaks its protocol.
+//! Adapters to AWS: objects on S3 or on any store that speaks its protocol, a table in DynamoDB, a queue
+//! in SQS.
 //!
-//! The SDK's own retries are off: [`mailkeep_ports::RetryStore`] retries, and two layers of retries
-//! would multiply.
+//! For objects the SDK's own retries are off: [`mailkeep_ports::RetryStore`] retries, and two layers of
+//! retries would multiply. For tables and queues the SDK retries a little.
 
 mod client;
 mod fault;
+pub mod queue;
 pub mod s3;
+pub mod table;
 
 pub use client::{AwsSettings, SettingsError};
+pub use queue::SqsQueue;
 pub use s3::{ColdClass, LocationError, S3Location, S3Store};
+pub use table::DynamoTable;

@@ -14,6 +14,10 @@ struct Layer {
 /// I/O, runtimes and protocols, for crates that are pure.
 const IMPURE: &[&str] = &[
     "async-trait",
+    "aws-config",
+    "aws-sdk-dynamodb",
+    "aws-sdk-s3",
+    "aws-sdk-sqs",
     "axum",
     "futures",
     "getrandom",
@@ -31,6 +35,10 @@ const IMPURE: &[&str] = &[
 ];
 /// For crates that reach the world through ports only.
 const NO_WORLD: &[&str] = &[
+    "aws-config",
+    "aws-sdk-dynamodb",
+    "aws-sdk-s3",
+    "aws-sdk-sqs",
     "axum",
     "getrandom",
     "http",
@@ -49,10 +57,11 @@ const VAULT: &str = "mailkeep-vault";
 const EXCHANGE: &str = "mailkeep-exchange";
 const ENGINE: &str = "mailkeep-engine";
 const LOCAL: &str = "mailkeep-local";
+const AWS: &str = "mailkeep-aws";
 const CLI: &str = "mailkeep-cli";
 const SIM: &str = "exchange-sim";
 const ALL: &[&str] = &[
-    MODEL, CONTENT, PORTS, VAULT, EXCHANGE, ENGINE, LOCAL, CLI, SIM,
+    MODEL, CONTENT, PORTS, VAULT, EXCHANGE, ENGINE, LOCAL, AWS, CLI, SIM,
 ];
 
 const LAYERS: &[Layer] = &[
@@ -92,8 +101,13 @@ const LAYERS: &[Layer] = &[
         never: &["axum", "hyper", "oauth2", "reqwest"],
     },
     Layer {
+        name: AWS,
+        knows: &[MODEL, PORTS],
+        never: &["axum", "hyper", "oauth2", "reqwest", "rusqlite"],
+    },
+    Layer {
         name: CLI,
-        knows: &[MODEL, CONTENT, PORTS, VAULT, EXCHANGE, ENGINE, LOCAL],
+        knows: &[MODEL, CONTENT, PORTS, VAULT, EXCHANGE, ENGINE, LOCAL, AWS],
         never: &["axum", "getrandom", "hyper", "reqwest", "rusqlite"],
     },
     // Shares no code with what it tests.

@@ -103,6 +103,7 @@ fn the_engine_names_no_adapter() {
         "GraphSource",
         "GraphTarget",
         "mailkeep_local",
+        "mailkeep_aws",
     ];
     assert_none(
         "the engine knows ports only",

@@ -5,7 +5,9 @@
 //! * a wrong date in the signature and a wrong signature are accepted, so is a link that has expired:
 //!   that links are made with a time is all that is tested;
 //! * permissions are not enforced: errors of that kind are tested with canned answers.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod queue;
 mod s3;
 mod support;
+mod table;

@@ -14,7 +14,7 @@ use mailkeep_ports::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{config, endpoint, fresh_name};
+use crate::support::{RealTime, config, endpoint, fresh_name};
 
 const WAYS: StoreWays = StoreWays {
     refuses_nesting: false,
@@ -102,9 +102,7 @@ async fn the_store_keeps_the_contract_in_a_bucket_with_object_lock() {
 async fn probing_finds_what_the_bucket_can() {
     for (keeps, locks) in [(Keeps::Nothing, false), (Keeps::Locks, true)] {
         let store = store(keeps).await;
-        // Time passes on the emulator, so that the lock of the scratch object can end.
-        let clock = mailkeep_local::SystemClock::new();
-        let found = probe(&store, &clock, "scratch").await.unwrap();
+        let found = probe(&store, &RealTime, "scratch").await.unwrap();
         let expected = StoreCapabilities {
             conditional_create: true,
             conditional_replace: true,

@@ -1,12 +1,8 @@
-//! What S3 and stores like it may answer, from a server that says exactly that.
-#![allow(clippy::unwrap_used)]
+//! What S3 and stores like it may answer.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
+use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
 use bytes::Bytes;
@@ -15,75 +11,16 @@ use mailkeep_ports::{
     ByteRange, Condition, ETag, GetOptions, Key, ListOptions, PutOptions, Retention, Store,
     StoreError, StoreErrorKind as Kind, sha256,
 };
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
-/// A server that gives these answers, one after the other, and then none.
-struct Canned {
-    url: String,
-    requests: Arc<Mutex<Vec<String>>>,
-}
+use crate::canned::{Canned, answer, config};
 
-impl Canned {
-    async fn start(answers: impl IntoIterator<Item = String>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let requests = Arc::new(Mutex::new(vec![]));
-        let seen = Arc::clone(&requests);
-        let mut answers: VecDeque<String> = answers.into_iter().collect();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let mut stream = BufReader::new(stream);
-                let (mut head, mut length) = (String::new(), 0);
-                loop {
-                    let mut line = String::new();
-                    if stream.read_line(&mut line).await.unwrap_or(0) <= 2 {
-                        break;
-                    }
-                    if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                        length = value.trim().parse().unwrap();
-                    }
-                    head.push_str(&line);
-                }
-                let mut body = vec![0; length];
-                let _ = stream.read_exact(&mut body).await;
-                seen.lock().unwrap().push(head);
-                if let Some(answer) = answers.pop_front() {
-                    let _ = stream.get_mut().write_all(answer.as_bytes()).await;
-                }
-            }
-        });
-        Self { url, requests }
-    }
-
-    async fn store(&self) -> S3Store {
-        S3Store::with_config(location(&self.url), &config(&self.url).await)
-    }
-
-    fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
-    }
+async fn store(server: &Canned) -> S3Store {
+    S3Store::with_config(location(&server.url), &config(&server.url).await)
 }
 
 fn location(url: &str) -> mailkeep_aws::S3Location {
     format!("s3://bucket/v?endpoint={url}").parse().unwrap()
-}
-
-async fn config(url: &str) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::from_static("eu-central-1"))
-        .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-        .endpoint_url(url)
-        .load()
-        .await
-}
-
-fn answer(status: u16, headers: &str, body: &str) -> String {
-    let length = body.len();
-    let headers = headers.replace('\n', "\r\n");
-    format!(
-        "HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}"
-    )
 }
 
 fn error(status: u16, code: &str) -> String {
@@ -153,7 +90,7 @@ async fn each_answer_to_a_write_has_its_kind_and_is_not_retried_here() {
         (Condition::None, 400, "InvalidRequest", Kind::Invalid),
     ] {
         let server = Canned::start([error(status, code)]).await;
-        let error = put(&server.store().await, condition).await.unwrap_err();
+        let error = put(&store(&server).await, condition).await.unwrap_err();
         assert_eq!(error.kind, kind, "{status} {code}: {error}");
         assert!(error.to_string().contains("m/x/log/1"), "{error}");
         assert!(error.to_string().contains("bucket"), "{error}");
@@ -164,7 +101,7 @@ async fn each_answer_to_a_write_has_its_kind_and_is_not_retried_here() {
 #[tokio::test]
 async fn a_write_says_what_it_wants() {
     let server = Canned::start([answer(200, "etag: \"7\"\n", "")]).await;
-    let etag = put(&server.store().await, Condition::IfAbsent).await;
+    let etag = put(&store(&server).await, Condition::IfAbsent).await;
     assert_eq!(etag.unwrap(), ETag("\"7\"".into()));
     let request = server.requests().remove(0).to_lowercase();
     assert!(request.starts_with("put /bucket/v/m/x/log/1"), "{request}");
@@ -183,7 +120,7 @@ async fn a_write_says_what_it_wants() {
 async fn a_store_that_asks_to_wait_is_heard() {
     let body = "<Error><Code>SlowDown</Code></Error>";
     let server = Canned::start([answer(503, "retry-after: 7\n", body)]).await;
-    let error = put(&server.store().await, Condition::None)
+    let error = put(&store(&server).await, Condition::None)
         .await
         .unwrap_err();
     assert_eq!(error.retry_after, Some(Duration::from_secs(7)));
@@ -225,7 +162,7 @@ async fn broken_answers_are_unavailable() {
         ),
     ] {
         let server = Canned::start([answer]).await;
-        let got = server.store().await.get(&key(), options).await;
+        let got = store(&server).await.get(&key(), options).await;
         let error = got.expect_err(what);
         assert_eq!(error.kind, Kind::Unavailable, "{what}: {error}");
     }
@@ -236,7 +173,7 @@ async fn a_store_without_ranges_still_gives_parts() {
     let headers = "etag: \"7\"\nlast-modified: Wed, 21 Oct 2026 07:28:00 GMT\n";
     let server = Canned::start([answer(200, headers, "0123456789")]).await;
     let options = GetOptions::range(ByteRange::Suffix(3));
-    let object = server.store().await.get(&key(), options).await.unwrap();
+    let object = store(&server).await.get(&key(), options).await.unwrap();
     assert_eq!((object.body.as_ref(), object.offset), (&b"789"[..], 7));
     assert_eq!(object.info.size_bytes, 10);
 }
@@ -246,8 +183,7 @@ async fn an_answer_that_is_too_large_is_not_read() {
     let headers = "etag: \"7\"\nlast-modified: Wed, 21 Oct 2026 07:28:00 GMT\n";
     let huge = answer(200, headers, "x").replace("content-length: 1", "content-length: 99999999");
     let server = Canned::start([huge]).await;
-    let got = server
-        .store()
+    let got = store(&server)
         .await
         .get(&key(), GetOptions::default())
         .await;
@@ -278,7 +214,7 @@ async fn pages_of_what_others_left_are_skipped() {
         page(&[], false),
     ];
     let server = Canned::start(pages).await;
-    let store = server.store().await;
+    let store = store(&server).await;
     let page = store.list(ListOptions::default()).await.unwrap();
     let names: Vec<_> = page.objects.iter().map(|o| o.key.as_str()).collect();
     assert_eq!(names, ["x"]);
@@ -313,7 +249,7 @@ async fn listings_that_would_lose_objects_are_refused() {
         ),
     ] {
         let server = Canned::start(answers).await;
-        let listed = server.store().await.list(ListOptions::default()).await;
+        let listed = store(&server).await.list(ListOptions::default()).await;
         assert_eq!(listed.expect_err(what).kind, kind, "{what}");
     }
 }
@@ -332,7 +268,7 @@ async fn a_refused_deletion_says_whether_a_lock_is_the_reason() {
     ] {
         let answers = [answer(200, head, ""), error(403, "AccessDenied")];
         let server = Canned::start(answers).await;
-        let deleted = server.store().await.delete(&key(), Condition::None).await;
+        let deleted = store(&server).await.delete(&key(), Condition::None).await;
         let error = deleted.unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         assert!(error.to_string().contains(words), "{error}");
@@ -351,7 +287,7 @@ async fn a_refused_extension_says_whether_a_lock_is_the_reason() {
     ] {
         let answers = [error(403, "AccessDenied"), answer(200, HEAD, "")];
         let server = Canned::start(answers).await;
-        let store = server.store().await;
+        let store = store(&server).await;
         let extended = store.extend_retention(&key(), until(text)).await;
         assert_eq!(extended.unwrap_err().kind, kind, "{text}");
     }
@@ -389,7 +325,7 @@ async fn missing_credentials_and_a_wrong_endpoint_are_told_apart() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let store = S3Store::with_config(location(&url), &self::config(&url).await);
+    let store = S3Store::with_config(location(&url), &crate::canned::config(&url).await);
     let error = store.head(&key()).await.unwrap_err();
     assert_eq!(error.kind, Kind::Unavailable, "{error}");
     assert!(error.to_string().contains("endpoint"), "{error}");
