@@ -69,8 +69,25 @@ async fn a_plan_follows_policies_and_holds() {
     plan(1, 0).await;
     let told = world.run(&["retain", "--dry-run"]).await.expect(0).text();
     assert!(told.contains("keep 0 d") && told.contains("Nothing was changed."));
+    let again = world.run(&["retain"]).await.expect(2);
+    assert!(again.stderr.contains("--yes"), "{}", again.stderr);
+    let run = world.json(&["retain", "--yes"]).await.expect(0);
+    let lines = run.objects("retained");
+    let dropped = |line: &serde_json::Value| line["dropped_versions"].as_u64().unwrap();
+    assert_eq!(lines.iter().map(dropped).sum::<u64>(), 1);
+    let line = lines
+        .iter()
+        .find(|line| line["address"] == address.as_str())
+        .unwrap();
+    assert_eq!(dropped(line), 1);
+    plan(0, 0).await;
+    // With nothing to lose nobody is asked, and what is there is whole.
+    let told = world.run(&["retain"]).await.expect(0).text();
+    assert!(told.contains("WAITING"), "{told}");
+    world.run(&["verify", "--full"]).await.expect(0);
     for wrong in [
-        &["retain"][..],
+        &["retain", "--dry-run", "--yes"][..],
+        &["retain", "--grace", "1d"],
         &["hold", "add", "x"],
         &["policy", "set"],
         &["policy", "set", "--keep", "90"],

@@ -81,7 +81,8 @@ def big_mail():
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Two mailboxes after a first backup, a changed one, and so many more that there is a checkpoint."""
+    """Two mailboxes after a first backup, a changed one, retention, and so many more that there is a
+    checkpoint."""
     command = [os.environ["EXCHANGE_SIM_BIN"], "--seed", "8", "--mailboxes", "2", "--items", "120"]
     process = subprocess.Popen([*command, "--stable-mime"], stdout=subprocess.PIPE)
     try:
@@ -97,9 +98,13 @@ def place(tmp_path_factory):
         made.evolve(20)
         made.mailkeep("backup")
         first = made.users()[0]["address"]
-        for _ in range(34):
+        for number in range(34):
             made.evolve(1)
             made.mailkeep("backup", "--mailbox", first)
+            if number == 20:
+                # Tombstones, in the log and in the checkpoint.
+                made.mailkeep("policy", "set", "--keep", "0d")
+                made.mailkeep("retain", "--yes")
         yield made
     finally:
         process.terminate()

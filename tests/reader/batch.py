@@ -5,7 +5,7 @@ import struct
 
 from wire import Damaged
 
-PATCH, HAS_END, HAS_NEXT, HAS_PREVIOUS, HAS_CONTENT = 1, 2, 4, 8, 16
+PATCH, HAS_END, HAS_NEXT, HAS_CONTENT, DROPPED = 1, 2, 4, 16, 32
 WRAP = 2**64
 
 
@@ -144,11 +144,12 @@ class Items:
 
 
 class Entry:
-    """A row (with an item) or a patch."""
+    """A row (with an item) or a patch (also a tombstone)."""
 
     def __init__(self):
         self.key = None
-        self.end = self.next = self.previous = self.content = self.item = None
+        self.end = self.next = self.content = self.item = None
+        self.is_dropped = False
 
 
 def read_contents(message, count):
@@ -174,8 +175,6 @@ def read_batch(message):
     if not len(marks) == len(item_keys) == len(folders) == len(froms):
         raise Damaged("a row batch with columns of different lengths")
     ends, nexts, times = (Column(values) for values in (message.numbers(5), message.numbers(6), message.sints(7)))
-    previous = message.message(8)
-    before = Column(list(zip(previous.numbers(1), previous.sints(2), previous.numbers(3))))
     contents = read_contents(message.message(9), sum(mark & HAS_CONTENT != 0 for mark in marks))
     items = Items(message.message(10))
     folder = start = 0
@@ -189,13 +188,10 @@ def read_batch(message):
             entry.next = (start + nexts.take()) % WRAP
         if mark & PATCH:
             time = times.take()
+            entry.is_dropped = bool(mark & DROPPED)
         else:
             entry.item = items.take()
             time = Items.sort_time(entry.item)
-        if mark & HAS_PREVIOUS:
-            old_folder, time_step, from_distance = before.take()
-            old = (old_folder, signed(time + time_step), item_key, (start - from_distance) % WRAP)
-            entry.previous = old
         if mark & HAS_CONTENT:
             entry.content = contents.take()
         entry.key = (folder, time, item_key, start)

@@ -7,7 +7,7 @@ import zstandard
 from keys import MY_FORMAT, aes_open, crc32c, hkdf
 from wire import Damaged, Message, NewerThanMe
 
-PACK, LOG, CHECKPOINT, RUN, DOCUMENT = 1, 2, 3, 4, 5
+PACK, LOG, CHECKPOINT, RUN, DOCUMENT, FLOOR = 1, 2, 3, 4, 5, 6
 ITEM_FRAME, PART_FRAME, RECORD_FRAME = 1, 2, 3
 ROW_BLOCK, LOOKUP_BLOCK, PART_BLOCK, ROOT_FRAME, DICTIONARY_FRAME = 4, 5, 6, 7, 8
 HEADER, TRAILER, TAG = 80, 96, 16

@@ -30,6 +30,9 @@ class Index:
 
     def read_log(self):
         """Folds every commit behind the current state."""
+        floor = self.floor()
+        if self.sequence < floor:
+            self.read_checkpoint(floor)
         names = self.mailbox.vault.store.names(self.name("log/"))
         for name in names:
             sequence = int(name.rsplit("/", 1)[1])
@@ -62,6 +65,13 @@ class Index:
             self.add_pack(pack)
         if record.has(16):
             self.packs[record.uint(16)] = name
+        release = record.message(25)
+        for at in range(0, len(release.bytes(4)), 16):
+            self.parts.pop(release.bytes(4)[at : at + 16], None)
+        for pack in release.messages(5):
+            if pack.has(1):
+                self.packs.pop(pack.uint(1), None)
+        self.thin(release.numbers(1))
         self.add_parts(record.message(18))
         entries = 0
         for number in segment.numbers_of(container.ROW_BLOCK):
@@ -74,21 +84,35 @@ class Index:
         if record.has(7):
             self.runs.append((sequence, record.text(6)))
 
+    def thin(self, numbers):
+        """Forgets restore points that retention took something from."""
+        ranges = list(zip(numbers[::2], numbers[1::2]))
+        self.runs = [run for run in self.runs if not any(a <= run[0] < b for a, b in ranges)]
+
     def add_pack(self, pack):
-        if pack.bytes(2):
+        if not pack.has(2) and not pack.has(3):
+            self.packs.pop(pack.uint(1), None)
+        elif pack.bytes(2):
             self.packs[pack.uint(1)] = self.name(f"pack/{ulid_text(pack.bytes(2))}")
         else:
             self.packs[pack.uint(1)] = self.name(f"log/{pack.uint(3):020}")
 
     def add_parts(self, parts):
-        ids, packs, frames = parts.bytes(1), parts.numbers(2), parts.numbers(3)
-        if not len(ids) == 16 * len(packs) == 16 * len(frames):
+        ids, packs, frames, stored = parts.bytes(1), parts.numbers(2), parts.numbers(3), parts.numbers(5)
+        if not len(ids) == 16 * len(packs) == 16 * len(frames) == 16 * len(stored):
             raise Damaged("parts with columns of different lengths")
-        for at, place in enumerate(zip(packs, frames)):
-            self.parts[ids[16 * at : 16 * at + 16]] = place
+        for at, (pack, frame, length) in enumerate(zip(packs, frames, stored)):
+            id = ids[16 * at : 16 * at + 16]
+            if length:
+                self.parts[id] = pack, frame
+            else:
+                self.parts.pop(id, None)
 
     def lay_over(self, entry):
         """A row, or a patch over the row with its key."""
+        if entry.is_dropped:
+            self.rows.pop(entry.key, None)
+            return
         row = self.rows.setdefault(entry.key, entry)
         if row is entry:
             return
@@ -97,14 +121,31 @@ class Index:
         if entry.next is not None:
             row.next = entry.next
         if entry.item is not None:
-            row.item, row.content, row.previous = entry.item, entry.content, entry.previous
+            row.item, row.content = entry.item, entry.content
+        elif entry.content is not None:
+            row.content = entry.content
 
     # Checkpoints.
 
-    def read_checkpoint(self):
-        """Takes the state of the newest checkpoint, if there is any."""
+    def floor(self):
+        """The commit up to which the log is closed and its objects may be gone; 0 without."""
+        name = self.name("floor")
+        if "floor" not in self.mailbox.vault.store.folders(self.name("")):
+            return 0
+        holder = self.mailbox.open(name, container.FLOOR)
+        record = Message(holder.read(holder.numbers_of(container.RECORD_FRAME)[-1]))
+        if record.uint(1) > MY_FORMAT:
+            raise NewerThanMe(name)
+        return record.uint(2)
+
+    def read_checkpoint(self, wanted=None):
+        """Takes the state of the newest checkpoint, if there is any, or of the wanted one."""
         prefix = self.name("ckpt/")
         roots = [name for name in self.mailbox.vault.store.names(prefix) if "." not in name[len(prefix) :]]
+        if wanted is not None:
+            roots = [name for name in roots if int(name[len(prefix) :]) == wanted]
+            if not roots:
+                raise Damaged(f"checkpoint {wanted} is missing, and the log before it is closed")
         if not roots:
             return self
         holder = self.mailbox.open(roots[-1], container.CHECKPOINT)
@@ -127,6 +168,7 @@ class Index:
             for snapshot in block.messages(1):
                 if snapshot.has(4):
                     self.runs.append((snapshot.uint(1), snapshot.text(2)))
+        self.thin(root.numbers(17))
         self.folder_ids = {one.uint(1): one.text(2) for one in root.messages(10)}
         for version in root.messages(11):
             if not version.has(4):

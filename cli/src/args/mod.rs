@@ -21,7 +21,9 @@ pub use keys::{DrillArgs, EraseArgs, KeyAddArgs, KeyCommand, KeyRotateArgs, Rest
 pub use query::QueryArgs;
 pub use restore::{OnConflict, PlacementArg, RestoreArgs};
 pub use retention::{HoldCommand, PolicyCommand, RetainArgs};
-pub use vault::{BackupArgs, InitArgs, MailboxCommand, MailboxLsArgs, StatsArgs, VerifyArgs};
+pub use vault::{
+    BackupArgs, InitArgs, LockArg, MailboxCommand, MailboxLsArgs, StatsArgs, VerifyArgs,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -155,7 +157,7 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Check that what the vault holds can be read back
     Verify(VerifyArgs),
-    /// Show what the retention policies would let go
+    /// Let go of what the retention policies do not keep
     Retain(RetainArgs),
     /// How long versions and restore points are kept
     #[command(subcommand)]

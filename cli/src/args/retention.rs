@@ -1,6 +1,6 @@
 //! `mailkeep retain`, `policy` and `hold`.
 
-use clap::{ArgAction, Args, Subcommand};
+use clap::{Args, Subcommand};
 
 use super::UnlockArgs;
 use super::values::{DaysArg, KeepArg, TimeArg};
@@ -8,18 +8,32 @@ use super::values::{DaysArg, KeepArg, TimeArg};
 /// `mailkeep retain`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Shows for each mailbox how many versions and bytes nothing promises any more: no policy, no restore
-point that is kept, no legal hold. This version of mailkeep shows it only and deletes nothing.
+Lets go of the versions that nothing promises any more: no policy, no restore point that is kept, no
+legal hold. They can no longer be restored from then on. What they alone needed in the store is
+deleted by a run that comes at least the grace period later; so run it regularly. Safe beside
+backups. With --dry-run it shows what would go and changes nothing.
 
-Exit code 3 when a mailbox could not be read, or when the clock is not believed.
+Exit code 3 when a mailbox could not be read or finished, or when the clock is not believed.
 
 Examples:
   mailkeep retain --vault ./vault --dry-run
+  mailkeep retain --vault ./vault --yes
   mailkeep retain --vault ./vault --dry-run --mailbox ann@contoso.example --json")]
 pub struct RetainArgs {
-    /// Show what would go
-    #[arg(long, required = true, action = ArgAction::SetTrue)]
+    /// Show what would go and change nothing
+    #[arg(long)]
     pub dry_run: bool,
+    /// Do not ask
+    #[arg(long, conflicts_with = "dry_run")]
+    pub yes: bool,
+    /// Delete an object so long after nothing needs it any more (at least 2d)
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "7d",
+        conflicts_with = "dry_run"
+    )]
+    pub grace: DaysArg,
     /// Only this mailbox: address or id (repeatable; default: all)
     #[arg(long = "mailbox", value_name = "ADDRESS")]
     pub mailboxes: Vec<String>,

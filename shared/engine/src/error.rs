@@ -85,6 +85,7 @@ pub fn vault_code(error: &VaultError) -> &'static str {
         VaultError::NewerThanMe { .. } => "vault_newer",
         VaultError::WrongKey { .. } => "vault_wrong_key",
         VaultError::Erased { .. } => "vault_erased",
+        VaultError::Stale { .. } => "vault_stale",
         VaultError::Denied { .. } => "vault_denied",
         VaultError::Busy { .. } => "vault_busy",
         VaultError::Full { .. } => "vault_full",

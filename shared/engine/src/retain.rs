@@ -1,6 +1,6 @@
-//! Retention: what would go, mailbox by mailbox.
+//! Retention: what would go, and the run that lets go of it, mailbox by mailbox.
 
-use mailkeep_vault::{MailboxId, MailboxPlan};
+use mailkeep_vault::{MailboxId, MailboxListing, MailboxPlan, Retained, VaultError};
 
 use crate::{Engine, EngineError};
 
@@ -15,6 +15,17 @@ pub struct MailboxRetention {
     pub plan: Result<MailboxPlan, String>,
 }
 
+/// What a run of retention did in one mailbox.
+#[derive(Clone, Debug)]
+pub struct MailboxRun {
+    /// Its id in the vault.
+    pub mailbox: MailboxId,
+    /// Its address, when that can be read.
+    pub address: Option<String>,
+    /// What it did, or why it ended early. What was done until then counts; the next run goes on.
+    pub done: Result<Retained, String>,
+}
+
 /// Finds out what retention means now for these mailboxes, or for all when none is named. Changes nothing.
 ///
 /// # Errors
@@ -27,12 +38,8 @@ pub async fn plan(
     let vault = engine.vault();
     let settings = vault.retention_settings().await?;
     let mut plans = vec![];
-    for listing in vault.mailboxes().await? {
-        if !mailboxes.is_empty() && !mailboxes.contains(&listing.id) {
-            continue;
-        }
-        let address = listing.details.as_ref().ok();
-        let address = address.map(|details| details.profile.address.clone());
+    for listing in wanted(engine, mailboxes).await? {
+        let address = address(&listing);
         let plan = match listing.details {
             Err(error) => Err(error),
             Ok(_) => match vault.mailbox(&listing.id).await {
@@ -47,4 +54,62 @@ pub async fn plan(
         });
     }
     Ok(plans)
+}
+
+/// Carries retention out in these mailboxes, or in all when none is named, one after the other: lets go of
+/// what nothing promises any more, and deletes what was let go of `grace_days` ago. Safe beside backups,
+/// restores and other runs of the same.
+///
+/// # Errors
+/// When the vault cannot be listed, or a policy or hold cannot be read: nothing is decided without all of
+/// them.
+pub async fn run(
+    engine: &Engine,
+    mailboxes: &[MailboxId],
+    grace_days: u32,
+) -> Result<Vec<MailboxRun>, EngineError> {
+    let vault = engine.vault();
+    let settings = vault.retention_settings().await?;
+    let mut runs = vec![];
+    for listing in wanted(engine, mailboxes).await? {
+        let address = address(&listing);
+        let refresh = || vault.retention_settings();
+        let done = match listing.details {
+            Err(error) => Err(error),
+            Ok(_) => match vault.mailbox(&listing.id).await {
+                Err(error) => Err(error),
+                Ok(mailbox) => mailbox.retain(grace_days, &settings, refresh).await,
+            },
+        };
+        runs.push(MailboxRun {
+            mailbox: listing.id,
+            address,
+            done: done.map_err(|error| error.to_string()),
+        });
+    }
+    Ok(runs)
+}
+
+/// The mailboxes that are named, or all. One that was erased has nothing left to keep.
+async fn wanted(
+    engine: &Engine,
+    mailboxes: &[MailboxId],
+) -> Result<Vec<MailboxListing>, EngineError> {
+    let mut listings = engine.vault().mailboxes().await?;
+    listings.retain(|listing| {
+        let is_erased = matches!(
+            listing.details,
+            Err(VaultError::Erased {
+                is_finished: true,
+                ..
+            })
+        );
+        !is_erased && (mailboxes.is_empty() || mailboxes.contains(&listing.id))
+    });
+    Ok(listings)
+}
+
+fn address(listing: &MailboxListing) -> Option<String> {
+    let details = listing.details.as_ref().ok();
+    details.map(|details| details.profile.address.clone())
 }

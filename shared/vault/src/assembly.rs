@@ -293,8 +293,12 @@ impl<'a> Assembly<'a> {
             mime_bytes: self.mime_bytes,
             canonical_digest,
         };
+        let refs = body.parts();
         let spec = FrameSpec::new(FrameKind::Item, Compression::Text);
-        frames.push(EncodedFrame::encode(&spec, &body.encode())?);
+        frames.push(EncodedFrame {
+            refs,
+            ..EncodedFrame::encode(&spec, &body.encode())?
+        });
         Ok(frames)
     }
 }

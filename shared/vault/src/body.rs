@@ -1,5 +1,7 @@
 //! The item frame: how an item's content is put together from text, parts and properties.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use mailkeep_content::{LineEnding, PartShape};
 use mailkeep_model::Representation;
@@ -109,7 +111,24 @@ struct PartMessage {
     open_end: bool,
 }
 
+impl Segment {
+    /// The frames that it refers to, in order.
+    pub(crate) fn ids(&self) -> &[ContentId] {
+        match self {
+            Self::Text(_) => &[],
+            Self::Chunks { ids, .. } | Self::Part { ids, .. } => ids,
+        }
+    }
+}
+
 impl ItemBody {
+    /// The parts that it refers to, each once.
+    pub(crate) fn parts(&self) -> Vec<ContentId> {
+        let ids = self.segments.iter().flat_map(Segment::ids);
+        let ids: BTreeSet<ContentId> = ids.copied().collect();
+        ids.into_iter().collect()
+    }
+
     /// The item frame's content.
     pub(crate) fn encode(self) -> Vec<u8> {
         let representation = match self.representation {

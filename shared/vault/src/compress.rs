@@ -44,7 +44,8 @@ impl Method {
         }
     }
 
-    fn from_tag(tag: u8) -> Self {
+    /// The method with this tag.
+    pub(crate) fn from_tag(tag: u8) -> Self {
         match tag {
             0 => Self::Stored,
             1 => Self::Zstd,

@@ -124,7 +124,12 @@ impl World {
             let id = PackId::Pack(pack.ulid);
             self.remember(pack.staged, id, pack.size_bytes, pack.header, &pack.frames);
         }
-        if let Some((staged, mut builder)) = taken.inline {
+        if let Some(crate::pack::OpenPack {
+            staged,
+            mut builder,
+            ..
+        }) = taken.inline
+        {
             let sequence = {
                 let mut commits = self.commits.lock().unwrap();
                 *commits += 1;

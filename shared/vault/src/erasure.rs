@@ -68,9 +68,11 @@ impl Vault {
     /// was interrupted.
     ///
     /// # Errors
-    /// `Missing` when there is nothing of this mailbox; a store error, after which it can be repeated.
+    /// `Invalid` under a legal hold that concerns the mailbox, also one with a search; `Missing` when there
+    /// is nothing of this mailbox; a store error, after which it can be repeated.
     pub async fn erase_mailbox(&self, id: &MailboxId) -> Result<Erasure, VaultError> {
         let inner = &self.inner;
+        self.refuse_under_hold(id).await?;
         let state = self.key_state(id).await?;
         if !state.is_erased {
             if state.epochs.is_empty() {
@@ -121,6 +123,24 @@ impl Vault {
             .destroyed
             .retain(|name| remaining.iter().all(|(left, _)| left != name));
         Ok(erasure)
+    }
+
+    /// A legal hold overrides everything, also a request to be forgotten. Whoever must erase all the same
+    /// removes the hold first, and so decides between the two.
+    async fn refuse_under_hold(&self, id: &MailboxId) -> Result<(), VaultError> {
+        let holds = self.holds().await?;
+        let names: Vec<&str> = holds
+            .iter()
+            .filter(|hold| hold.concerns(id))
+            .map(|hold| hold.name.as_str())
+            .collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        Err(VaultError::invalid(format!(
+            "mailbox {id} is under legal hold ({}): nothing of it may be erased; `mailkeep hold rm` ends a hold",
+            names.join(", ")
+        )))
     }
 
     async fn key_objects(&self, id: &MailboxId) -> Result<Vec<Key>, VaultError> {

@@ -58,6 +58,14 @@ pub enum VaultError {
         /// False while keys of it are left.
         is_finished: bool,
     },
+    /// The mailbox went on while the caller waited: retention took away what it counted on.
+    #[error("mailbox {mailbox} went on while this program waited: {what}; run it again")]
+    Stale {
+        /// Its id in the vault.
+        mailbox: String,
+        /// What is no longer so.
+        what: String,
+    },
     /// The store refused access.
     #[error("object {object}: access denied ({cause}); check the permissions on the store")]
     Denied {
@@ -135,6 +143,13 @@ impl VaultError {
 
     pub(crate) fn invalid(what: impl Into<String>) -> Self {
         Self::Invalid { what: what.into() }
+    }
+
+    pub(crate) fn stale(mailbox: &crate::ids::MailboxId, what: impl Into<String>) -> Self {
+        Self::Stale {
+            mailbox: mailbox.to_string(),
+            what: what.into(),
+        }
     }
 
     pub(crate) fn bug(what: impl Into<String>) -> Self {

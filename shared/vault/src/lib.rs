@@ -79,6 +79,8 @@ pub use pack_table::{ContentRef, PackEntry, PackId, PartLocation};
 pub use reader::ItemReader;
 pub use recipients::{PassphraseCost, Recipient, Unlock};
 pub use recovery_key::RecoveryKey;
-pub use retain::{Hold, MailboxPlan, PolicyScope, RetentionSettings};
+pub use retain::{
+    DEFAULT_GRACE_DAYS, Hold, MIN_GRACE_DAYS, MailboxPlan, PolicyScope, Retained, RetentionSettings,
+};
 pub use runs::RunHistory;
 pub use vault::{Vault, VaultInfo};

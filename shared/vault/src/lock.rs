@@ -82,10 +82,10 @@ impl LockPolicy {
 }
 
 /// True for objects that the lock holds. Keys of mailboxes stay outside so that a person can be
-/// erased; documents are replaced and deleted by people.
+/// erased; documents are replaced and deleted by people, the floor of a mailbox by retention.
 pub(crate) fn is_locked_kind(name: &str) -> bool {
     if name.starts_with(names::MAILBOXES) {
-        name.split('/').nth(2) != Some("key")
+        !matches!(name.split('/').nth(2), Some("key" | names::FLOOR))
     } else {
         !name.starts_with(names::DOCUMENTS) && !name.starts_with(names::PROBE)
     }

@@ -2,8 +2,9 @@
 //! and checked.
 //!
 //! Live objects are the vault record, the dictionary, the key records of the current epoch, and of every
-//! mailbox that was not erased its log and the packs that its index names. Checkpoints are a cache and run
-//! records are reports: they are locked when they are written and not extended. Keys of mailboxes and
+//! mailbox that was not erased its log above the floor, the two checkpoints that the floor stands on, and the
+//! packs that its index names. Other checkpoints are a cache and run records are reports: they are locked
+//! when they are written and not extended. Keys of mailboxes and
 //! documents are not locked at all.
 //!
 //! Requests: one read while nothing is due. When it is, once in three eighths of the promise: for each
@@ -17,8 +18,10 @@ use mailkeep_ports::{Key, LockMode, Retention, StoreErrorKind};
 use crate::documents::PutMode;
 use crate::error::VaultError;
 use crate::ids::MailboxId;
+use crate::index::floor;
 use crate::lock::LockPolicy;
 use crate::names;
+use crate::pack_table::PackId;
 use crate::roots::{FIRST_EPOCH, KeyObjects};
 use crate::vault::Vault;
 
@@ -211,8 +214,21 @@ impl Vault {
     }
 
     async fn live_in(&self, id: &MailboxId) -> Result<Vec<Key>, VaultError> {
-        let view = self.mailbox(id).await?.view().await?;
-        let mut keys = names::list(&*self.inner.ctx.store, &names::log_prefix(id)).await?;
+        let mailbox = self.mailbox(id).await?;
+        let view = mailbox.view().await?;
+        let store = &*self.inner.ctx.store;
+        let floor = floor::read(&mailbox.core).await?;
+        let floor = floor.map(|(floor, _)| floor).unwrap_or_default();
+        let mut keys = names::list(store, &names::log_prefix(id)).await?;
+        // What is closed goes; the data in it that is needed is among the packs.
+        keys.retain(|key| names::sequence_of(key.as_str()).is_none_or(|it| it > floor.sequence));
+        for carrier in [floor.sequence, floor.next] {
+            if carrier > 0 {
+                // All objects of the checkpoint.
+                let prefix = names::checkpoint(id, carrier)?;
+                keys.extend(names::list(store, prefix.as_str()).await?);
+            }
+        }
         let mut after = None;
         loop {
             let packs = view.packs(after, PACKS_AT_ONCE).await?;
@@ -221,9 +237,9 @@ impl Vault {
             };
             after = Some(last.number);
             for pack in &packs {
-                let key = pack.id.key(id)?;
-                if key.as_str().starts_with(&names::pack_prefix(id)) {
-                    keys.push(key);
+                let is_listed = matches!(pack.id, PackId::Segment(it) if it > floor.sequence);
+                if !is_listed {
+                    keys.push(pack.id.key(id)?);
                 }
             }
         }

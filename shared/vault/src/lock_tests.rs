@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta};
 use mailkeep_ports::{
-    Condition, Key, LockMode, MemoryStore, RecordStore, SeededRng, Store, StoreErrorKind,
-    TestClock, Verb,
+    Condition, Fault, FaultStore, Key, LockMode, MemoryStore, RecordStore, SeededRng, Store,
+    StoreErrorKind, TestClock, Verb,
 };
 use zeroize::Zeroizing;
 
@@ -181,6 +181,47 @@ async fn locks_are_extended_before_half_of_the_promise_is_gone() {
     let findings = vault.check_locks().await.unwrap().findings;
     assert_eq!(findings.len(), 1);
     assert_eq!(findings.first().unwrap().mailbox, Some(bob));
+}
+
+/// Extending can be cut off anywhere: the next run extends what is missing.
+#[tokio::test]
+async fn an_extension_can_die_anywhere() {
+    let World { clock, memory, .. } = world().await;
+    clock.advance(std::time::Duration::from_secs(86_400 * 31));
+    let unlock = || Unlock::KeyFile(Zeroizing::new([1; 32]));
+    let open = |store: Arc<dyn Store>| {
+        let ctx = VaultContext {
+            store,
+            clock: clock.clone(),
+            rng: Arc::new(SeededRng::new(9)),
+        };
+        async move { Vault::open(ctx, &unlock()).await.unwrap() }
+    };
+    let counting = Arc::new(FaultStore::new(Arc::new(memory.fork())));
+    let vault = open(counting.clone()).await;
+    vault.extend_locks().await.unwrap().unwrap();
+    let calls = counting.changing_calls();
+    assert!(calls > 8, "{calls}");
+    for call in 1..=calls {
+        for fault in [
+            Fault::DieBefore,
+            Fault::DieAfter,
+            Fault::AnswerLost,
+            Fault::RequestLost,
+        ] {
+            let fork = Arc::new(memory.fork());
+            let store = Arc::new(FaultStore::new(fork.clone()).at(call, fault));
+            let _ = open(store).await.extend_locks().await;
+            let vault = open(fork).await;
+            // Nothing has less than half, whatever was done; then everything is extended.
+            assert_eq!(vault.check_locks().await.unwrap().findings, []);
+            vault.extend_locks().await.unwrap();
+            clock.advance(std::time::Duration::from_secs(86_400 * 20));
+            let report = vault.check_locks().await.unwrap();
+            assert_eq!(report.findings, [], "{fault:?} at call {call}");
+            clock.jump_wall(TimeDelta::days(-20));
+        }
+    }
 }
 
 #[tokio::test]

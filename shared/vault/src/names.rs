@@ -13,6 +13,8 @@ pub(crate) const KEYS: &str = "keys/";
 pub(crate) const ROOT: &str = "root";
 /// Last segment of the object that says that a mailbox was erased.
 pub(crate) const ERASED: &str = "erased";
+/// Last segment of the object that says up to where a mailbox's log is closed.
+pub(crate) const FLOOR: &str = "floor";
 /// Begins the names of the probe's scratch objects.
 pub(crate) const PROBE: &str = "probe-";
 /// Prefix of the mailboxes.
@@ -78,6 +80,11 @@ pub(crate) fn checkpoint_prefix(mailbox: &MailboxId) -> String {
 /// `m/<mbx>/ckpt/<seq:020>`
 pub(crate) fn checkpoint(mailbox: &MailboxId, sequence: u64) -> Result<Key, VaultError> {
     key(format!("{}{sequence:020}", checkpoint_prefix(mailbox)))
+}
+
+/// `m/<mbx>/floor`
+pub(crate) fn floor(mailbox: &MailboxId) -> Result<Key, VaultError> {
+    key(format!("{}{FLOOR}", mailbox_prefix(mailbox)))
 }
 
 /// `m/<mbx>/pack/`

@@ -6,7 +6,7 @@ use mailkeep_ports::{ByteRange, GetOptions, Key, PutOptions, StorageClass, Store
 use crate::crypto::ObjectKeys;
 use crate::error::VaultError;
 use crate::format::builder::SealedObject;
-use crate::format::frame::{FrameInfo, FrameKind, FrameRef};
+use crate::format::frame::{EncodedFrame, FrameInfo, FrameKind, FrameRef};
 use crate::format::header::{ObjectHeader, ObjectKind};
 use crate::format::parser::{FrameOpener, ParsedObject, Suffix};
 
@@ -115,6 +115,20 @@ impl ObjectReader {
         }
         let stored = get_range(store, &self.key, place.offset.into(), place.end()).await?;
         opener.open(frame.kind, place, &stored)
+    }
+
+    /// A frame as it is, to put it into another object.
+    pub(crate) async fn copy(
+        &self,
+        store: &dyn Store,
+        frame: &FrameInfo,
+    ) -> Result<EncodedFrame, VaultError> {
+        let place = &frame.place;
+        if let Some(stored) = self.at_hand(place) {
+            return self.parsed.opener.copy(frame, stored);
+        }
+        let stored = get_range(store, &self.key, place.offset.into(), place.end()).await?;
+        self.parsed.opener.copy(frame, &stored)
     }
 
     fn at_hand(&self, place: &FrameRef) -> Option<&[u8]> {

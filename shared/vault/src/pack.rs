@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chrono::{DateTime, Utc};
 use mailkeep_ports::{Key, StorageClass};
 
 use crate::core::MailboxCore;
 use crate::error::VaultError;
 use crate::format::builder::{ObjectBuilder, SealedObject};
-use crate::format::frame::{EncodedFrame, FrameInfo, FrameRef};
+use crate::format::frame::{EncodedFrame, FrameInfo, FrameKind, FrameRef};
 use crate::format::header::{ObjectHeader, ObjectKind};
 use crate::ids::{ContentId, Ulid};
 use crate::names;
@@ -48,6 +49,15 @@ pub(crate) trait PartLookup: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct StagedPack(pub u32);
 
+/// The parts that an item frame of a staged pack refers to.
+#[derive(Clone, Debug)]
+pub(crate) struct StagedRefs {
+    /// Number of the item frame.
+    pub frame: u32,
+    /// The parts, each once.
+    pub parts: Vec<ContentId>,
+}
+
 /// A pack in the store that no commit names yet.
 #[derive(Clone, Debug)]
 pub(crate) struct FlushedPack {
@@ -63,13 +73,27 @@ pub(crate) struct FlushedPack {
     pub header: ObjectHeader,
     /// Its frame table.
     pub frames: Vec<FrameInfo>,
+    /// The parts of the items in it.
+    pub refs: Vec<StagedRefs>,
+    /// When it was uploaded: retention takes a pack that no commit names for an orphan one day.
+    pub uploaded_at: DateTime<Utc>,
+}
+
+/// A pack that is not in the store yet.
+pub(crate) struct OpenPack {
+    /// The writer's number for it.
+    pub staged: StagedPack,
+    /// Its frames.
+    pub builder: ObjectBuilder,
+    /// The parts of the items in it.
+    pub refs: Vec<StagedRefs>,
 }
 
 /// Everything stored since the last commit.
 pub(crate) struct Taken {
     /// Frames for the log segment: a builder of kind [`ObjectKind::Segment`], to which the commit adds
     /// its record.
-    pub inline: Option<(StagedPack, ObjectBuilder)>,
+    pub inline: Option<OpenPack>,
     /// Packs in the store.
     pub packs: Vec<FlushedPack>,
 }
@@ -87,7 +111,7 @@ pub(crate) struct PackWriter {
 
 #[derive(Default)]
 struct State {
-    open: Option<(StagedPack, ObjectBuilder)>,
+    open: Option<OpenPack>,
     /// A full pack. Stays here until it is in the store: the task that uploads it may be cancelled.
     sealed: Option<Arc<SealedPack>>,
     flushed: Vec<FlushedPack>,
@@ -115,6 +139,7 @@ struct SealedPack {
     ulid: Ulid,
     key: Key,
     object: SealedObject,
+    refs: Vec<StagedRefs>,
 }
 
 impl PackWriter {
@@ -153,7 +178,7 @@ impl PackWriter {
             .sealed
             .as_ref()
             .map_or(0, |pack| pack.object.bytes.len());
-        let open = state.open.as_ref().map_or(0, |(_, builder)| builder.len());
+        let open = state.open.as_ref().map_or(0, |open| open.builder.len());
         flushed + u64::try_from(sealed + open).unwrap_or(u64::MAX)
     }
 
@@ -174,12 +199,23 @@ impl PackWriter {
                 continue;
             }
             let State { open, next, .. } = &mut *state;
-            let (staged, builder) = open.get_or_insert_with(|| {
+            let open = open.get_or_insert_with(|| {
                 let staged = StagedPack(*next);
                 *next += 1;
-                (staged, ObjectBuilder::new(ObjectKind::Pack))
+                OpenPack {
+                    staged,
+                    builder: ObjectBuilder::new(ObjectKind::Pack),
+                    refs: vec![],
+                }
             });
-            last = Some((*staged, builder.append(&frame)?));
+            let place = open.builder.append(&frame)?;
+            if frame.kind == FrameKind::Item {
+                open.refs.push(StagedRefs {
+                    frame: place.number,
+                    parts: frame.refs,
+                });
+            }
+            last = Some((open.staged, place));
             state.parts.extend(frame.content_id);
         }
         Ok(last)
@@ -195,14 +231,14 @@ impl PackWriter {
             let mut state = self.state();
             state.check()?;
             let limit = self.limits.inline_bytes;
-            let too_big = |(_, builder): &(_, ObjectBuilder)| builder.len() >= limit;
+            let too_big = |open: &OpenPack| open.builder.len() >= limit;
             if state.open.as_ref().is_some_and(too_big) {
                 continue;
             }
             return Ok(Taken {
-                inline: state.open.take().map(|(staged, mut builder)| {
-                    builder.set_kind(ObjectKind::Segment);
-                    (staged, builder)
+                inline: state.open.take().map(|mut open| {
+                    open.builder.set_kind(ObjectKind::Segment);
+                    open
                 }),
                 packs: std::mem::take(&mut state.flushed),
             });
@@ -215,6 +251,14 @@ impl PackWriter {
         for id in parts {
             state.parts.remove(&id);
         }
+    }
+
+    /// A number for a pack that is made elsewhere.
+    pub(crate) fn reserve(&self) -> StagedPack {
+        let mut state = self.state();
+        let staged = StagedPack(state.next);
+        state.next += 1;
+        staged
     }
 
     /// Uploads the open pack if it has at least `limit` bytes.
@@ -235,7 +279,7 @@ impl PackWriter {
         state
             .open
             .as_ref()
-            .is_some_and(|(_, builder)| builder.len() >= limit)
+            .is_some_and(|open| open.builder.len() >= limit)
     }
 
     /// Seals the open pack if it is (still) full. Only while holding the upload gate.
@@ -244,7 +288,7 @@ impl PackWriter {
             let mut state = self.state();
             state.check()?;
             match state.open.take() {
-                Some(open) if open.1.len() >= limit => {
+                Some(open) if open.builder.len() >= limit => {
                     state.is_broken = true;
                     open
                 }
@@ -255,7 +299,11 @@ impl PackWriter {
             }
         };
         // Nothing is awaited before the pack is put back.
-        let (staged, builder) = open;
+        let OpenPack {
+            staged,
+            builder,
+            refs,
+        } = open;
         let ulid = Ulid::new(&*self.core.ctx.clock, &*self.core.ctx.rng);
         let key = names::pack(&self.core.id, ulid)?;
         let object = builder.finish(self.core.keys.objects(), &key, &*self.core.ctx.rng)?;
@@ -265,6 +313,7 @@ impl PackWriter {
             ulid,
             key,
             object,
+            refs,
         }));
         state.is_broken = false;
         Ok(true)
@@ -277,6 +326,7 @@ impl PackWriter {
             return Ok(());
         };
         let options = put_options(&pack.object, StorageClass::Cold);
+        let uploaded_at = self.core.ctx.clock.now();
         let body = pack.object.bytes.clone();
         self.core.ctx.store.put(&pack.key, body, options).await?;
         let mut state = self.state();
@@ -288,6 +338,8 @@ impl PackWriter {
             sha256: pack.object.sha256,
             header: pack.object.header,
             frames: pack.object.frames.clone(),
+            refs: pack.refs.clone(),
+            uploaded_at,
         });
         Ok(())
     }

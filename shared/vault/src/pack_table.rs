@@ -18,7 +18,7 @@ pub struct PartLocation {
 }
 
 /// Which object a pack is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PackId {
     /// `m/<mbx>/pack/<ulid>`
     Pack(Ulid),

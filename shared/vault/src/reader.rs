@@ -76,7 +76,12 @@ impl ItemReader {
         )
         .await?;
         let body = ItemBody::decode(key.as_str(), bytes)?;
-        let ids = body.segments.iter().flat_map(ids_of).copied().collect();
+        let ids = body
+            .segments
+            .iter()
+            .flat_map(Segment::ids)
+            .copied()
+            .collect();
         Ok(Self {
             inner: Arc::new(Inner {
                 core,
@@ -156,7 +161,7 @@ impl ItemReader {
         let mut texts = VecDeque::new();
         let mut first = 0;
         for segment in &inner.body.segments {
-            let count = ids_of(segment).len();
+            let count = segment.ids().len();
             if matches!(segment, Segment::Chunks { .. }) {
                 let mut fetcher = self.fetcher(first, first + count);
                 let mut text = vec![];
@@ -217,7 +222,7 @@ impl ItemReader {
         let Some((first, segment)) = self.find_part(index) else {
             return stream::empty().boxed();
         };
-        let fetcher = self.fetcher(first, first + ids_of(segment).len());
+        let fetcher = self.fetcher(first, first + segment.ids().len());
         stream::try_unfold((fetcher, offset), |(mut fetcher, mut skip)| async move {
             skip = fetcher.skip_whole_frames(skip).await?;
             while let Some(mut bytes) = fetcher.next().await? {
@@ -244,7 +249,7 @@ impl ItemReader {
                 }
                 part += 1;
             }
-            first += ids_of(segment).len();
+            first += segment.ids().len();
         }
         None
     }
@@ -256,13 +261,6 @@ impl ItemReader {
             Arc::clone(&self.inner.resolver),
             ids.to_vec(),
         )
-    }
-}
-
-fn ids_of(segment: &Segment) -> &[ContentId] {
-    match segment {
-        Segment::Text(_) => &[],
-        Segment::Chunks { ids, .. } | Segment::Part { ids, .. } => ids,
     }
 }
 

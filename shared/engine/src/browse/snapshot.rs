@@ -9,7 +9,7 @@ use crate::EngineError;
 const PAGE: usize = 500;
 
 /// A page of the mailbox's restore points, newest first: the ends of runs, or every commit. `before`
-/// is the number of the last one of the page before.
+/// is the number of the last one of the page before. Those that retention took something from are left out.
 ///
 /// # Errors
 /// When the mailbox cannot be read.
@@ -25,7 +25,8 @@ pub async fn snapshots(
         let page = view.snapshots(before, PAGE).await?;
         let Some(last) = page.last() else { break };
         before = Some(last.sequence);
-        let fitting = page.into_iter().filter(|s| every || s.is_end_of_run());
+        let is_shown = |s: &Snapshot| !s.is_thinned && (every || s.is_end_of_run());
+        let fitting = page.into_iter().filter(is_shown);
         found.extend(fitting.take(limit - found.len()));
     }
     Ok(found)
@@ -40,7 +41,8 @@ pub(super) async fn ends_of_runs(view: &MailboxView) -> Result<usize, EngineErro
             return Ok(count);
         };
         before = Some(last.sequence);
-        count += page.iter().filter(|s| s.is_end_of_run()).count();
+        let is_shown = |s: &&Snapshot| !s.is_thinned && s.is_end_of_run();
+        count += page.iter().filter(is_shown).count();
     }
 }
 
@@ -158,6 +160,7 @@ mod tests {
                 counters: Counters::default(),
             }),
             counts: IndexCounts::default(),
+            is_thinned: false,
         }
     }
 

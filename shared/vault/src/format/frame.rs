@@ -34,6 +34,8 @@ pub enum FrameKind {
     SnapshotBlock,
     /// What only writers need of a checkpoint: cursors and pending removals.
     WriterState,
+    /// A sorted block of references from contents to parts.
+    RefBlock,
     /// A kind that this version does not know.
     Unknown(u8),
 }
@@ -53,6 +55,7 @@ impl FrameKind {
             Self::PackBlock => 9,
             Self::SnapshotBlock => 10,
             Self::WriterState => 11,
+            Self::RefBlock => 12,
             Self::Unknown(tag) => tag,
         }
     }
@@ -71,6 +74,7 @@ impl FrameKind {
             9 => Self::PackBlock,
             10 => Self::SnapshotBlock,
             11 => Self::WriterState,
+            12 => Self::RefBlock,
             other => Self::Unknown(other),
         }
     }
@@ -144,6 +148,8 @@ pub(crate) struct EncodedFrame {
     pub plain_crc: u32,
     /// How the payload is compressed.
     pub method: Method,
+    /// Of an item frame: the parts that it refers to, each once.
+    pub refs: Vec<ContentId>,
 }
 
 impl EncodedFrame {
@@ -161,6 +167,7 @@ impl EncodedFrame {
             plain_bytes,
             plain_crc: crc32c::crc32c(plain),
             method,
+            refs: vec![],
         })
     }
 

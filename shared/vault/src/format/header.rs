@@ -23,6 +23,8 @@ pub enum ObjectKind {
     Run,
     /// A small document, for example a connection.
     Document,
+    /// The floor of a mailbox.
+    Floor,
 }
 
 impl ObjectKind {
@@ -34,6 +36,7 @@ impl ObjectKind {
             Self::Checkpoint => 3,
             Self::Run => 4,
             Self::Document => 5,
+            Self::Floor => 6,
         }
     }
 }

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use mailkeep_ports::Key;
 
-use crate::compress;
+use crate::compress::{self, Method};
 use crate::crypto::{ObjectCipher, ObjectKeys};
 use crate::error::VaultError;
 use crate::format::MAX_FRAME_BYTES;
 use crate::format::footer::{self, TRAILER_BYTES, Trailer};
-use crate::format::frame::{FrameInfo, FrameKind, FrameRef};
+use crate::format::frame::{EncodedFrame, FrameInfo, FrameKind, FrameRef};
 use crate::format::header::{HEADER_BYTES, ObjectHeader, ObjectKind, PREFIX_BYTES};
 
 /// Opens frames of one object.
@@ -39,9 +39,42 @@ impl FrameOpener {
         place: &FrameRef,
         stored: &[u8],
     ) -> Result<Bytes, VaultError> {
-        let bad = |what: &str| {
-            VaultError::corrupt(&self.object, format!("frame {}: {what}", place.number))
-        };
+        let payload = self.decrypt(kind, place, stored)?;
+        self.decompress(place, payload)
+    }
+
+    /// Takes one frame out of its object as it is, to put it into another one. It is decompressed
+    /// nevertheless, so that no damage is copied.
+    pub(crate) fn copy(
+        &self,
+        frame: &FrameInfo,
+        stored: &[u8],
+    ) -> Result<EncodedFrame, VaultError> {
+        let place = &frame.place;
+        let bytes = self.decrypt(frame.kind, place, stored)?;
+        let plain = self.decompress(place, bytes.clone())?;
+        Ok(EncodedFrame {
+            kind: frame.kind,
+            content_id: frame.content_id,
+            plain_bytes: place.plain_bytes,
+            plain_crc: crc32c::crc32c(&plain),
+            method: Method::from_tag(bytes.last().copied().unwrap_or_default()),
+            bytes,
+            refs: vec![],
+        })
+    }
+
+    fn bad(&self, place: &FrameRef, what: &str) -> VaultError {
+        VaultError::corrupt(&self.object, format!("frame {}: {what}", place.number))
+    }
+
+    fn decrypt(
+        &self,
+        kind: FrameKind,
+        place: &FrameRef,
+        stored: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
+        let bad = |what: &str| self.bad(place, what);
         if u32::try_from(stored.len()) != Ok(place.stored_bytes) {
             return Err(bad("it is cut off"));
         }
@@ -54,10 +87,15 @@ impl FrameOpener {
             .open_frame(place.number, kind.tag(), &mut buffer)
             .ok_or_else(|| bad("its authentication tag does not fit"))?;
         buffer.truncate(plain_len);
-        let expected = usize::try_from(place.plain_bytes).map_err(|_| bad("it is too long"))?;
-        compress::decode(&self.object, buffer, expected)
+        Ok(buffer)
+    }
+
+    fn decompress(&self, place: &FrameRef, payload: Vec<u8>) -> Result<Bytes, VaultError> {
+        let expected =
+            usize::try_from(place.plain_bytes).map_err(|_| self.bad(place, "it is too long"))?;
+        compress::decode(&self.object, payload, expected)
             .map_err(|error| match error {
-                VaultError::Corrupt { what, .. } => bad(&what),
+                VaultError::Corrupt { what, .. } => self.bad(place, &what),
                 other => other,
             })
             .map(Bytes::from)

@@ -141,7 +141,8 @@ struct Caches {
     rows: Cache<crate::index::rows::RowEntry>,
     lookup: Cache<crate::index::tables::lookup::LookupEntry>,
     parts: Cache<crate::index::tables::parts::PartEntry>,
-    packs: Cache<crate::pack_table::PackEntry>,
+    packs: Cache<crate::index::tables::packs::PackLine>,
+    refs: Cache<crate::index::tables::refs::RefEntry>,
     snapshots: Cache<crate::index::commit_info::Snapshot>,
 }
 
@@ -163,7 +164,7 @@ macro_rules! cached {
         }
     )*};
 }
-cached!(Rows: rows, Lookup: lookup, Parts: parts, Packs: packs, Snapshots: snapshots);
+cached!(Rows: rows, Lookup: lookup, Parts: parts, Packs: packs, Refs: refs, Snapshots: snapshots);
 
 /// Bytes that were read ahead.
 #[derive(Debug, Default)]
@@ -186,6 +187,7 @@ impl BlockReader {
                 lookup: Cache::new(16),
                 parts: Cache::new(16),
                 packs: Cache::new(8),
+                refs: Cache::new(4),
                 snapshots: Cache::new(4),
             },
         }

@@ -75,6 +75,7 @@ impl Written {
         index.lookup = self.tables.lookup;
         index.parts = self.tables.parts;
         index.packs = self.tables.packs;
+        index.refs = self.tables.refs;
         index.snapshots = self.tables.snapshots;
         index.checkpoint = self.sequence;
         index.rows_since_checkpoint = 0;
@@ -210,11 +211,34 @@ impl BlockWriter<'_> {
     }
 }
 
-/// Writes a checkpoint of `index`.
+/// Writes a checkpoint of `index` that uses blocks of older ones.
 pub(crate) async fn write(
     core: &MailboxCore,
     reader: &BlockReader,
     index: &Index,
+) -> Result<Written, VaultError> {
+    write_as(core, reader, index, is_worn(index)).await
+}
+
+/// Writes a checkpoint that needs no other one.
+pub(crate) async fn write_whole(
+    core: &MailboxCore,
+    reader: &BlockReader,
+    index: &Index,
+) -> Result<Written, VaultError> {
+    write_as(core, reader, index, true).await
+}
+
+/// The objects that the blocks of an index lie in: sequence and part.
+pub(crate) fn objects_of(index: &Index) -> BTreeSet<(u64, u32)> {
+    use_of(index).objects.into_keys().collect()
+}
+
+async fn write_as(
+    core: &MailboxCore,
+    reader: &BlockReader,
+    index: &Index,
+    anew: bool,
 ) -> Result<Written, VaultError> {
     let mut writer = BlockWriter {
         core,
@@ -226,12 +250,12 @@ pub(crate) async fn write(
         bytes: 0,
         requests: 0,
     };
-    let anew = is_worn(index);
     let folders = &index.state.folder_names;
     let rows = merge(&mut writer, reader, folders, &index.rows, anew).await?;
     let lookup = merge(&mut writer, reader, folders, &index.lookup, anew).await?;
     let parts = merge(&mut writer, reader, folders, &index.parts, anew).await?;
     let packs = merge(&mut writer, reader, folders, &index.packs, anew).await?;
+    let refs = merge(&mut writer, reader, folders, &index.refs, anew).await?;
     let snapshots = merge(&mut writer, reader, folders, &index.snapshots, anew).await?;
     writer.close().await?;
 
@@ -242,6 +266,7 @@ pub(crate) async fn write(
             lookup: lookup.table(objects)?,
             parts: parts.table(objects)?,
             packs: packs.table(objects)?,
+            refs: refs.table(objects)?,
             snapshots: snapshots.table(objects)?,
             ..Index::default()
         })
@@ -271,12 +296,7 @@ pub(crate) async fn write(
 /// True when so little of the older checkpoints is in use, or so many of them are, that everything
 /// should be written anew.
 fn is_worn(index: &Index) -> bool {
-    let mut use_of = Use::default();
-    use_of.add(&index.rows);
-    use_of.add(&index.lookup);
-    use_of.add(&index.parts);
-    use_of.add(&index.packs);
-    use_of.add(&index.snapshots);
+    let use_of = use_of(index);
     let held: u64 = use_of.objects.values().sum();
     let checkpoints: BTreeSet<u64> = use_of
         .objects
@@ -284,6 +304,17 @@ fn is_worn(index: &Index) -> bool {
         .map(|(sequence, _)| *sequence)
         .collect();
     use_of.live < held / 2 || checkpoints.len() > MAX_CHECKPOINTS
+}
+
+fn use_of(index: &Index) -> Use {
+    let mut use_of = Use::default();
+    use_of.add(&index.rows);
+    use_of.add(&index.lookup);
+    use_of.add(&index.parts);
+    use_of.add(&index.packs);
+    use_of.add(&index.refs);
+    use_of.add(&index.snapshots);
+    use_of
 }
 
 #[derive(Default)]
@@ -346,9 +377,13 @@ async fn merge<T: Cached>(
             new.merged.push(NewBlock::Kept(block));
             continue;
         }
-        let Some(entry) = scan.next().await? else {
+        let Some(entry) = scan.next_raw().await? else {
             break;
         };
+        // With nothing below it a tombstone has done its work.
+        if entry.is_dropped() && kept.is_empty() {
+            continue;
+        }
         if let Some(full) = cutter.push(entry) {
             write_block::<T>(writer, &mut new, full).await?;
         }

@@ -1,42 +1,31 @@
 //! The commit protocol: one conditional PUT decides.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
-use mailkeep_ports::{Condition, StorageClass, StoreErrorKind};
-
-use crate::compress::Compression;
 use crate::error::VaultError;
 use crate::format::builder::{ObjectBuilder, SealedObject};
-use crate::format::frame::{FrameKind, FrameSpec};
 use crate::format::header::ObjectKind;
+use crate::ids::ContentId;
 use crate::index::checkpoint;
 use crate::index::commit_info::{CommitInfo, Committed};
-use crate::index::draft::{Draft, Material, draft};
+use crate::index::draft::{Draft, InlineMaterial, Material, draft};
+use crate::index::floor;
 use crate::index::fold::Commit;
 use crate::index::listing;
+use crate::index::lost::Rescued;
 use crate::index::names::is_checkpoint_error;
 use crate::index::open;
-use crate::index::rows::RowEntry;
-use crate::index::rows::batch;
+use crate::index::publish::{self, Cost, RACES, Tried};
 use crate::index::rows::hash::item_hash;
 use crate::index::segment::Segment;
 use crate::index::staged::Staged;
-use crate::index::table::{BLOCK_ENTRIES, BLOCK_WEIGHT_BYTES, Entry};
 use crate::index::tables::lookup::LookupEntry;
+use crate::index::tables::parts::PartEntry;
 use crate::index::writer::{Commits, MailboxWriter, lock};
 use crate::names;
-use crate::object::put_options;
-use crate::pack::{FlushedPack, StagedPack};
+use crate::pack::{FlushedPack, OpenPack, PartLookup};
 use crate::pack_table::PackId;
-
-/// Attempts for one sequence number while the store is busy or in doubt.
-const ATTEMPTS: u32 = 8;
-/// Races with other writers that are lost before a commit gives up.
-const RACES: u32 = 32;
-/// The first pause; doubles.
-const PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A commit under way. Stays the same until it is known to be durable: the same id, the same changes.
 pub(crate) struct Attempt {
@@ -47,22 +36,26 @@ pub(crate) struct Attempt {
     has_content: bool,
     packs: Vec<FlushedPack>,
     /// Data for the segment, and how many of its frames are data.
-    inline: Option<(StagedPack, ObjectBuilder, usize)>,
+    inline: Option<(OpenPack, usize)>,
 }
 
-/// How one try to write a segment ended.
-enum Tried {
-    /// It is durable: this one, or an earlier try of the same commit.
-    Done,
-    /// Another commit has this number.
-    Taken,
-}
-
-/// What a commit cost.
-#[derive(Default)]
-struct Cost {
-    bytes: u64,
-    requests: u64,
+impl Attempt {
+    /// Parts that its contents refer to and it does not bring itself.
+    fn foreign_parts(&self) -> BTreeSet<ContentId> {
+        let inline = self.inline.as_ref();
+        let own = self
+            .packs
+            .iter()
+            .flat_map(|pack| &pack.frames)
+            .chain(inline.iter().flat_map(|(open, _)| open.builder.frames()));
+        let own: HashSet<ContentId> = own.filter_map(|frame| frame.content_id).collect();
+        let refs = self.packs.iter().flat_map(|pack| &pack.refs);
+        refs.chain(inline.iter().flat_map(|(open, _)| &open.refs))
+            .flat_map(|content| &content.parts)
+            .filter(|id| !own.contains(*id))
+            .copied()
+            .collect()
+    }
 }
 
 impl MailboxWriter {
@@ -118,9 +111,9 @@ impl MailboxWriter {
         if !attempt.has_content {
             let taken = self.packs.take().await?;
             attempt.packs = taken.packs;
-            attempt.inline = taken.inline.map(|(staged, builder)| {
-                let frames = builder.frames().len();
-                (staged, builder, frames)
+            attempt.inline = taken.inline.map(|open| {
+                let frames = open.builder.frames().len();
+                (open, frames)
             });
             attempt.has_content = true;
             cost.bytes += attempt
@@ -140,12 +133,13 @@ impl MailboxWriter {
     /// Writes the segment under the next free number.
     async fn write(&self, commits: &mut Commits, cost: &mut Cost) -> Result<(), VaultError> {
         for _ in 0..RACES {
+            self.rescue(commits, cost).await?;
             let draft = self.draft(commits).await?;
             let Some(attempt) = &mut commits.attempt else {
                 return Err(VaultError::bug("a commit without an attempt"));
             };
             let object = self.seal(attempt, &draft)?;
-            match self.try_put(draft.record.sequence, &object, cost).await? {
+            match publish::put(&self.core, draft.record.sequence, &object, cost).await? {
                 Tried::Done => {
                     let commit = Commit {
                         record: draft.record,
@@ -153,7 +147,9 @@ impl MailboxWriter {
                         header: object.header,
                         size_bytes: u64::try_from(object.bytes.len()).unwrap_or(u64::MAX),
                     };
-                    let name = names::log(&self.core.id, commit.record.sequence)?;
+                    let sequence = commit.record.sequence;
+                    self.check_floor(sequence, cost).await?;
+                    let name = names::log(&self.core.id, sequence)?;
                     return self.settle(commits, name.as_str(), commit).await;
                 }
                 Tried::Taken => {
@@ -169,17 +165,51 @@ impl MailboxWriter {
         })
     }
 
+    async fn check_floor(&self, sequence: u64, cost: &mut Cost) -> Result<(), VaultError> {
+        cost.requests += 1;
+        floor::check_commit(&self.core, sequence).await
+    }
+
+    /// Stores parts again that the attempt counts on and retention took away meanwhile.
+    async fn rescue(&self, commits: &mut Commits, cost: &mut Cost) -> Result<(), VaultError> {
+        let Some(attempt) = &mut commits.attempt else {
+            return Ok(());
+        };
+        let mut gone = attempt.foreign_parts();
+        gone.retain(|id| self.known.find(id).is_none());
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let uploaded_at = self.core.ctx.clock.now();
+        let Rescued { ulid, object } = commits.lost.rescue(&self.core, &gone).await?;
+        let size_bytes = u64::try_from(object.bytes.len()).unwrap_or(u64::MAX);
+        cost.bytes += size_bytes;
+        cost.requests += 1;
+        attempt.packs.push(FlushedPack {
+            staged: self.packs.reserve(),
+            ulid,
+            size_bytes,
+            sha256: object.sha256,
+            header: object.header,
+            frames: object.frames,
+            refs: vec![],
+            uploaded_at,
+        });
+        Ok(())
+    }
+
     async fn draft(&self, commits: &Commits) -> Result<Draft, VaultError> {
         let Some(attempt) = &commits.attempt else {
             return Err(VaultError::bug("a commit without an attempt"));
         };
         let opened = self.opened.read().await;
-        let inline = attempt
-            .inline
-            .as_ref()
-            .and_then(|(staged, builder, frames)| {
-                Some((*staged, builder.frames().get(..*frames)?))
-            });
+        let inline = attempt.inline.as_ref().and_then(|(open, frames)| {
+            Some(InlineMaterial {
+                staged: open.staged,
+                frames: open.builder.frames().get(..*frames)?,
+                refs: &open.refs,
+            })
+        });
         let material = Material {
             commit_id: attempt.id,
             info: &attempt.info,
@@ -188,6 +218,8 @@ impl MailboxWriter {
             inline,
             numbers: &commits.numbers,
             foreign: &commits.foreign,
+            lost: &commits.lost,
+            mailbox: &self.core.id,
             now: self.core.ctx.clock.now(),
         };
         draft(&material, &opened.index, &self.known)
@@ -196,77 +228,30 @@ impl MailboxWriter {
     fn seal(&self, attempt: &mut Attempt, draft: &Draft) -> Result<SealedObject, VaultError> {
         let mut own;
         let builder = match &mut attempt.inline {
-            Some((_, builder, frames)) => {
-                builder.truncate(*frames);
-                builder
+            Some((open, frames)) => {
+                open.builder.truncate(*frames);
+                &mut open.builder
             }
             None => {
                 own = ObjectBuilder::new(ObjectKind::Segment);
                 &mut own
             }
         };
-        let spec = FrameSpec::new(FrameKind::RowBlock, Compression::Zstd);
-        for rows in in_blocks(&draft.rows) {
-            builder.push(&spec, &batch::encode(rows))?;
-        }
-        let spec = FrameSpec::new(FrameKind::Record, Compression::Zstd);
-        builder.push(&spec, &draft.record.encode())?;
+        publish::push(builder, &draft.record, &draft.rows)?;
         let key = names::log(&self.core.id, draft.record.sequence)?;
         builder.seal(self.core.keys.objects(), &key, &*self.core.ctx.rng)
     }
 
-    /// Writes one segment until it is known whether the number is taken, by it or by another commit.
-    async fn try_put(
-        &self,
-        sequence: u64,
-        object: &SealedObject,
-        cost: &mut Cost,
-    ) -> Result<Tried, VaultError> {
-        let key = names::log(&self.core.id, sequence)?;
-        let store = &self.core.ctx.store;
-        let mut pause = PAUSE;
-        let mut tried = 0;
-        loop {
-            let mut options = put_options(object, StorageClass::Hot);
-            options.condition = Condition::IfAbsent;
-            cost.requests += 1;
-            let error = match store.put(&key, object.bytes.clone(), options).await {
-                Ok(_) => {
-                    cost.bytes += u64::try_from(object.bytes.len()).unwrap_or(u64::MAX);
-                    return Ok(Tried::Done);
-                }
-                Err(error) => error,
-            };
-            match error.kind {
-                StoreErrorKind::AlreadyExists => return Ok(Tried::Taken),
-                StoreErrorKind::Conflict | StoreErrorKind::Busy => {}
-                StoreErrorKind::Unavailable => {
-                    // In doubt: perhaps it did succeed.
-                    cost.requests += 1;
-                    if store.head(&key).await.is_ok() {
-                        return Ok(Tried::Taken);
-                    }
-                }
-                _ => return Err(error.into()),
-            }
-            tried += 1;
-            if tried == ATTEMPTS {
-                return Err(error.into());
-            }
-            let wait = pause.max(error.retry_after.unwrap_or_default());
-            self.core.ctx.clock.sleep(wait.min(LONGEST_PAUSE)).await;
-            pause = pause.saturating_mul(2);
-        }
-    }
-
-    /// Folds the commits that this writer does not know. True when the attempt was among them: an
-    /// earlier try succeeded although its answer was lost.
+    /// Folds the commits that this writer does not know, up to the attempt if that is among them: an
+    /// earlier try succeeded although its answer was lost. True then.
     async fn catch_up(&self, commits: &mut Commits, cost: &mut Cost) -> Result<bool, VaultError> {
         let from = self.base_sequence();
+        // What follows may be closed and deleted already, and be no hole. Read after the write that was
+        // refused or in doubt.
+        self.check_floor(from.saturating_add(1), cost).await?;
         let log = listing::list_log(&self.core, from).await?;
         cost.requests += 1;
         let own = commits.attempt.as_ref().map(|attempt| attempt.id);
-        let mut is_done = false;
         for (expected, sequence) in (from.saturating_add(1)..).zip(log) {
             if sequence != expected {
                 return Err(open::hole(&self.core, expected)?);
@@ -280,14 +265,15 @@ impl MailboxWriter {
                 segment.decode(&opened.index.state)?
             };
             if is_own {
-                is_done = true;
-            } else {
-                tracing::debug!(mailbox = %self.core.id, sequence, "another writer committed");
-                commits.foreign.insert(sequence);
+                // Nothing that may fail comes between taking it over and saying so: it would be repeated.
+                self.settle(commits, &name, commit).await?;
+                return Ok(true);
             }
+            tracing::debug!(mailbox = %self.core.id, sequence, "another writer committed");
+            commits.foreign.insert(sequence);
             self.settle(commits, &name, commit).await?;
         }
-        Ok(is_done)
+        Ok(false)
     }
 
     /// Takes a durable commit over into the index.
@@ -308,14 +294,20 @@ impl MailboxWriter {
                 Some((attempt.packs.iter().find(is_it)?.staged, entry.number))
             });
             commits.numbers.extend(numbered);
-            if let (Some((staged, ..)), Some(inline)) = (&attempt.inline, record.inline) {
-                commits.numbers.insert(*staged, inline.number);
+            if let (Some((open, _)), Some(inline)) = (&attempt.inline, record.inline) {
+                commits.numbers.insert(open.staged, inline.number);
             }
         }
         // The maps first: a part is known before the packs forget that they hold it.
+        commits.lost.note(record, &commit.rows, &self.known);
         for entry in &commit.rows {
-            self.known
-                .add(&LookupEntry::of(entry, |row| item_hash(&row.item)));
+            if let Some(entry) = LookupEntry::of(entry, |row| item_hash(&row.item)) {
+                self.known.add(&entry);
+            }
+        }
+        for id in record.release.iter().flat_map(|release| &release.parts) {
+            let place = None;
+            self.known.add_part(&PartEntry { id: *id, place });
         }
         for part in &commit.record.parts {
             self.known.add_part(part);
@@ -353,24 +345,4 @@ impl MailboxWriter {
             }
         }
     }
-}
-
-/// Cuts rows into batches like the blocks of a checkpoint.
-fn in_blocks(rows: &[RowEntry]) -> impl Iterator<Item = &[RowEntry]> {
-    let mut rest = rows;
-    std::iter::from_fn(move || {
-        let mut weight = 0;
-        let end = rest
-            .iter()
-            .take(BLOCK_ENTRIES)
-            .take_while(|entry| {
-                let fits = weight < BLOCK_WEIGHT_BYTES;
-                weight += entry.weight_bytes();
-                fits
-            })
-            .count();
-        let (block, behind) = rest.split_at(end);
-        rest = behind;
-        (!block.is_empty()).then_some(block)
-    })
 }

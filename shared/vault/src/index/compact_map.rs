@@ -70,6 +70,22 @@ impl<K: Ord + Copy, V: Copy> CompactMap<K, V> {
         }
     }
 
+    /// Takes an entry out.
+    pub(crate) fn remove(&mut self, key: &K) {
+        self.waiting.remove(key);
+        let Some(index) = self.chunk_of(key) else {
+            return;
+        };
+        if let Some(chunk) = self.chunks.get_mut(index)
+            && let Ok(at) = chunk.binary_search_by(|(known, _)| known.cmp(key))
+        {
+            chunk.remove(at);
+            if chunk.is_empty() {
+                self.chunks.remove(index);
+            }
+        }
+    }
+
     /// All entries, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (K, V)> + '_ {
         let merged = self.chunks.iter().flatten().copied();
@@ -146,8 +162,13 @@ mod tests {
         }
         for value in 1..100_000_u32 {
             let key = rng.random_range(0..120_000);
-            map.insert(key, value);
-            model.insert(key, value);
+            if value % 5 == 0 {
+                map.remove(&key);
+                model.remove(&key);
+            } else {
+                map.insert(key, value);
+                model.insert(key, value);
+            }
         }
         for key in 0..120_001 {
             assert_eq!(map.get(&key), model.get(&key).copied(), "key {key}");
@@ -156,5 +177,9 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, model.into_iter().collect::<Vec<_>>());
         assert!(map.chunks.len() > 4);
+        for key in 0..120_001 {
+            map.remove(&key);
+        }
+        assert!(map.chunks.is_empty() && map.iter().count() == 0);
     }
 }

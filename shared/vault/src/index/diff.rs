@@ -9,14 +9,15 @@ use crate::index::rows::{Row, RowEntry};
 use crate::index::scan::Scan;
 use crate::index::tables::Rows;
 use crate::index::version::{ChangeKinds, DiffPage, Difference, ItemVersion, PageToken};
-use crate::index::view::{MailboxView, row, with_index};
+use crate::index::view::{MailboxView, latest, row, with_index};
 
 impl MailboxView {
     /// How the mailbox right after commit `to` differs from right after commit `from`. Both must not lie
     /// behind this view's commit. The order is that of the later (or last) version of each item.
     ///
     /// # Errors
-    /// When the index cannot be read, or `to` lies behind this view.
+    /// When the index cannot be read, `to` lies behind this view, or retention let go of something that one
+    /// of the two showed.
     pub async fn diff(
         &self,
         from: u64,
@@ -30,6 +31,8 @@ impl MailboxView {
                 self.inner.at
             )));
         }
+        self.check_whole(from)?;
+        self.check_whole(to)?;
         let limit = limit.clamp(1, MAX_PAGE);
         with_index!(*self.inner, |opened| {
             differences(opened, from, to, after, limit).await
@@ -107,24 +110,13 @@ async fn difference(
     })
 }
 
-/// The version before `newest` that was current right after commit `at`.
+/// The version of `newest`'s item that was current right after commit `at`.
 async fn version_at(opened: &Opened, newest: &Row, at: u64) -> Result<Option<Row>, VaultError> {
-    if at == 0 {
+    let Some(place) = latest(opened, newest.key, at).await? else {
         return Ok(None);
-    }
-    let mut bound = newest.from;
-    let mut next = newest.previous;
-    while let Some(place) = next.filter(|place| place.from < bound) {
-        let Some(older) = row(opened, place).await? else {
-            return Ok(None);
-        };
-        if older.from <= at {
-            return Ok(older.life.is_current(older.from, at).then_some(older));
-        }
-        bound = older.from;
-        next = older.previous;
-    }
-    Ok(None)
+    };
+    let older = row(opened, place).await?;
+    Ok(older.filter(|older| older.life.is_current(older.from, at)))
 }
 
 fn kinds(before: &ItemVersion, after: &ItemVersion) -> ChangeKinds {

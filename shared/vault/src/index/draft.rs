@@ -2,23 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use mailkeep_model::{FolderId, Item};
 
 use crate::error::VaultError;
-use crate::ids::{ItemKey, PackNumber};
+use crate::format::frame::FrameInfo;
+use crate::ids::{ItemKey, MailboxId, PackNumber};
 use crate::index::commit_info::CommitInfo;
 use crate::index::fold::Index;
 use crate::index::known::{KnownMaps, Latest};
+use crate::index::lost::Lost;
 use crate::index::record::{CommitRecord, FolderChange, InlineData};
 use crate::index::rows::hash::item_hash;
-use crate::index::rows::{Life, Row, RowEntry, SortKey};
+use crate::index::rows::{Life, Patch, Row, RowEntry, SortKey};
 use crate::index::staged::{ItemChange, Placed, Staged, StagedItem};
 use crate::index::state::same_but_count;
 use crate::index::table::Entry;
 use crate::index::tables::parts::PartEntry;
-use crate::pack::{FlushedPack, StagedPack};
+use crate::index::tables::refs::{ContentPlace, RefEntry};
+use crate::pack::{FlushedPack, StagedPack, StagedRefs};
 use crate::pack_table::{ContentRef, PackEntry, PackId, PartLocation};
+
+/// An uploaded pack must be named by a commit within this time. Half of the shortest grace period.
+pub(crate) const MAX_PACK_AGE: TimeDelta = TimeDelta::days(1);
 
 /// What a commit is made of.
 pub(crate) struct Material<'a> {
@@ -30,14 +36,28 @@ pub(crate) struct Material<'a> {
     pub staged: &'a Staged,
     /// Packs in the store.
     pub packs: &'a [FlushedPack],
-    /// The segment's own data: the writer's number for it, and its frames.
-    pub inline: Option<(StagedPack, &'a [crate::format::frame::FrameInfo])>,
+    /// The segment's own data.
+    pub inline: Option<InlineMaterial<'a>>,
     /// Numbers of packs that earlier commits of this writer named.
     pub numbers: &'a BTreeMap<StagedPack, PackNumber>,
     /// Commits of other writers that this one met.
     pub foreign: &'a BTreeSet<u64>,
+    /// What retention took away meanwhile.
+    pub lost: &'a Lost,
+    /// The mailbox, for errors.
+    pub mailbox: &'a MailboxId,
     /// The time.
     pub now: DateTime<Utc>,
+}
+
+/// Data for the segment itself.
+pub(crate) struct InlineMaterial<'a> {
+    /// The writer's number for it.
+    pub staged: StagedPack,
+    /// Its frames.
+    pub frames: &'a [FrameInfo],
+    /// The parts of the items in it.
+    pub refs: &'a [StagedRefs],
 }
 
 /// A commit, ready to be sealed.
@@ -47,6 +67,29 @@ pub(crate) struct Draft {
     pub record: CommitRecord,
     /// Its rows, sorted.
     pub rows: Vec<RowEntry>,
+}
+
+/// New packs, the segment's own data, where new parts lie, and the parts of new contents.
+type NewPacks = (
+    Vec<PackEntry>,
+    Option<InlineData>,
+    Vec<PartEntry>,
+    Vec<RefEntry>,
+);
+
+impl Material<'_> {
+    /// Retention deletes packs that no commit named for a whole grace period: nobody may name one that
+    /// is condemned, or so old that it may be soon.
+    fn check_pack(&self, pack: &FlushedPack) -> Result<(), VaultError> {
+        let is_old = self.now.signed_duration_since(pack.uploaded_at) > MAX_PACK_AGE;
+        if is_old || self.lost.is_condemned(pack.ulid) {
+            return Err(VaultError::stale(
+                self.mailbox,
+                "what it had uploaded may have been deleted, because no commit named it for too long",
+            ));
+        }
+        Ok(())
+    }
 }
 
 struct Drafter<'a> {
@@ -88,7 +131,7 @@ pub(crate) fn draft(
 
 impl Drafter<'_> {
     fn finish(&mut self) -> Result<Draft, VaultError> {
-        let (packs, inline, parts) = self.packs();
+        let (packs, inline, parts, refs) = self.packs()?;
         self.add_folders();
         let staged = self.material.staged;
         for (key, item) in &staged.items {
@@ -122,6 +165,8 @@ impl Drafter<'_> {
             parts,
             content_bytes: self.content_bytes,
             row_entries: u64::try_from(self.rows.len()).unwrap_or(u64::MAX),
+            refs,
+            release: None,
         };
         Ok(Draft {
             record,
@@ -129,7 +174,7 @@ impl Drafter<'_> {
         })
     }
 
-    fn packs(&mut self) -> (Vec<PackEntry>, Option<InlineData>, Vec<PartEntry>) {
+    fn packs(&mut self) -> Result<NewPacks, VaultError> {
         let mut next = self.index.state.next_pack;
         let mut number = |staged: StagedPack| {
             let number = PackNumber(next);
@@ -138,19 +183,28 @@ impl Drafter<'_> {
             number
         };
         let mut parts = BTreeMap::new();
-        let mut add_parts = |pack: PackNumber, frames: &[crate::format::frame::FrameInfo]| {
+        let mut refs = vec![];
+        let mut add = |pack: PackNumber, frames: &[FrameInfo], staged: &[StagedRefs]| {
             for frame in frames {
                 if let Some(id) = frame.content_id {
-                    let place = PartLocation {
+                    let place = Some(PartLocation {
                         pack,
                         frame: frame.place,
-                    };
+                    });
                     parts.insert(id, PartEntry { id, place });
                 }
             }
+            refs.extend(staged.iter().map(|content| RefEntry {
+                content: ContentPlace {
+                    pack,
+                    frame: content.frame,
+                },
+                parts: Some(content.parts.clone()),
+            }));
         };
         let mut packs = vec![];
         for pack in self.material.packs {
+            self.material.check_pack(pack)?;
             let entry = PackEntry {
                 number: number(pack.staged),
                 id: PackId::Pack(pack.ulid),
@@ -159,18 +213,18 @@ impl Drafter<'_> {
                 header: pack.header,
                 frames: u32::try_from(pack.frames.len()).unwrap_or(u32::MAX),
             };
-            add_parts(entry.number, &pack.frames);
+            add(entry.number, &pack.frames, &pack.refs);
             packs.push(entry);
         }
-        let inline = self.material.inline.map(|(staged, frames)| {
-            let number = number(staged);
-            add_parts(number, frames);
+        let inline = self.material.inline.as_ref().map(|inline| {
+            let number = number(inline.staged);
+            add(number, inline.frames, inline.refs);
             InlineData {
                 number,
-                frames: u32::try_from(frames.len()).unwrap_or(u32::MAX),
+                frames: u32::try_from(inline.frames.len()).unwrap_or(u32::MAX),
             }
         });
-        (packs, inline, parts.into_values().collect())
+        Ok((packs, inline, parts.into_values().collect(), refs))
     }
 
     fn add_folders(&mut self) {
@@ -232,7 +286,7 @@ impl Drafter<'_> {
         match &staged.change {
             ItemChange::Put(item, content) => {
                 let is_new = matches!(content, Placed::Staged { .. });
-                let content = self.place(content)?;
+                let content = self.place(key, content)?;
                 if let Some(latest) = latest.filter(|latest| !latest.is_removed)
                     && latest.hash == item_hash(item)
                     && self.is_stored(latest.place(key), content.as_ref(), is_new)
@@ -260,7 +314,8 @@ impl Drafter<'_> {
                     end: Some(self.sequence),
                     next: None,
                 };
-                self.rows.push(RowEntry::Patch(latest.place(key), life));
+                let patch = Patch::of_life(life);
+                self.rows.push(RowEntry::Patch(latest.place(key), patch));
             }
         }
         Ok(())
@@ -279,7 +334,8 @@ impl Drafter<'_> {
                 end: (!latest.is_removed).then_some(self.sequence),
                 next: Some(self.sequence),
             };
-            self.rows.push(RowEntry::Patch(latest.place(key), life));
+            let patch = Patch::of_life(life);
+            self.rows.push(RowEntry::Patch(latest.place(key), patch));
         }
         if let Some(content) = &content
             && self
@@ -294,17 +350,16 @@ impl Drafter<'_> {
             folder,
             from: self.sequence,
             life: Life::default(),
-            previous: latest.map(|latest| latest.place(key)),
             content,
             item: item.clone(),
         })));
     }
 
     /// Turns a place into one that the index can hold.
-    fn place(&self, content: &Placed) -> Result<Option<ContentRef>, VaultError> {
+    fn place(&self, key: ItemKey, content: &Placed) -> Result<Option<ContentRef>, VaultError> {
         let (pack, frame, size_bytes, fingerprint) = match content {
             Placed::Missing => return Ok(None),
-            Placed::Indexed(content) => return Ok(Some(*content)),
+            Placed::Indexed(content) => return self.follow(key, *content).map(Some),
             Placed::Staged {
                 pack,
                 frame,
@@ -317,14 +372,25 @@ impl Drafter<'_> {
             .get(pack)
             .or_else(|| self.material.numbers.get(pack))
             .ok_or_else(|| VaultError::bug("a row refers to content that no commit holds"))?;
-        Ok(Some(ContentRef {
+        let content = ContentRef {
             place: PartLocation {
                 pack: *number,
                 frame,
             },
             size_bytes,
             fingerprint,
-        }))
+        };
+        self.follow(key, content).map(Some)
+    }
+
+    /// Where a stored content lies now that retention may have moved it.
+    fn follow(&self, key: ItemKey, content: ContentRef) -> Result<ContentRef, VaultError> {
+        self.material.lost.follow(key, content).ok_or_else(|| {
+            VaultError::stale(
+                self.material.mailbox,
+                "content that it counted on was let go of",
+            )
+        })
     }
 
     /// True when the stored version with the same metadata has this content too. Only a version of a

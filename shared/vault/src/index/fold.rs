@@ -11,11 +11,14 @@ use crate::index::block::{Block, BlockPlace, Run};
 use crate::index::commit_info::Snapshot;
 use crate::index::record::CommitRecord;
 use crate::index::rows::hash::item_hash;
-use crate::index::rows::{Life, RowEntry};
+use crate::index::rows::{Life, Patch, RowEntry};
 use crate::index::state::State;
 use crate::index::table::{BLOCK_ENTRIES, BLOCK_WEIGHT_BYTES, Entry, FolderNames, Lsm, Table};
 use crate::index::tables::lookup::LookupEntry;
-use crate::index::tables::{Lookup, Packs, Parts, Rows, Snapshots};
+use crate::index::tables::packs::PackLine;
+use crate::index::tables::parts::PartEntry;
+use crate::index::tables::refs::RefEntry;
+use crate::index::tables::{Lookup, Packs, Parts, Refs, Rows, Snapshots};
 use crate::pack_table::PackId;
 
 /// Row entries that may be in memory before they are packed into compressed blocks.
@@ -36,6 +39,8 @@ pub(crate) struct Index {
     pub parts: Lsm<Parts>,
     /// Packs.
     pub packs: Lsm<Packs>,
+    /// Parts of contents.
+    pub refs: Lsm<Refs>,
     /// Commits.
     pub snapshots: Lsm<Snapshots>,
     /// The commit that the newest checkpoint covers; 0 without one.
@@ -111,6 +116,7 @@ impl Index {
         self.check_follows(object, &commit.record)?;
         let names = names_after(&self.state, object, &commit.record)?;
         check_rows(object, &commit)?;
+        self.apply_release(&commit);
         self.apply_rows(&commit);
         self.apply_packs(&commit);
         self.apply_state(names, &commit);
@@ -122,31 +128,65 @@ impl Index {
         for part in record.parts {
             self.parts.insert(part);
         }
+        for content in record.refs {
+            self.refs.insert(content);
+        }
         self.snapshots.insert(Snapshot {
             sequence: record.sequence,
             run: record.run,
             committed_at: record.committed_at,
             end: record.end,
             counts: self.state.counts,
+            is_thinned: false,
         });
         Ok(())
     }
 
+    /// Lays tombstones over what retention takes out.
+    fn apply_release(&mut self, commit: &Commit) {
+        let Some(release) = &commit.record.release else {
+            return;
+        };
+        for content in &release.contents {
+            self.refs.insert(RefEntry {
+                content: *content,
+                parts: None,
+            });
+        }
+        for id in &release.parts {
+            self.parts.insert(PartEntry {
+                id: *id,
+                place: None,
+            });
+        }
+        for number in release.condemned.iter().filter_map(|pack| pack.number) {
+            self.packs.insert(PackLine::Dropped(number));
+        }
+        self.state.release(release);
+    }
+
     fn apply_rows(&mut self, commit: &Commit) {
-        let counts = &mut self.state.counts;
+        let state = &mut self.state;
+        let counts = &mut state.counts;
         for entry in &commit.rows {
             match entry {
                 RowEntry::Full(_) => {
                     counts.items = counts.items.saturating_add(1);
                     counts.versions = counts.versions.saturating_add(1);
                 }
-                RowEntry::Patch(_, Life { end: Some(_), .. }) => {
-                    counts.items = counts.items.saturating_sub(1);
+                RowEntry::Patch(_, patch) if patch.is_dropped => {
+                    counts.versions = counts.versions.saturating_sub(1);
+                    state.is_uncollected = true;
                 }
-                RowEntry::Patch(..) => {}
+                RowEntry::Patch(_, patch) => {
+                    if patch.life.end.is_some() {
+                        counts.items = counts.items.saturating_sub(1);
+                    }
+                }
             }
-            self.lookup
-                .insert(LookupEntry::of(entry, |row| item_hash(&row.item)));
+            if let Some(entry) = LookupEntry::of(entry, |row| item_hash(&row.item)) {
+                self.lookup.insert(entry);
+            }
         }
     }
 
@@ -160,7 +200,7 @@ impl Index {
                 state.counts.stored_bytes =
                     state.counts.stored_bytes.saturating_add(pack.size_bytes);
             }
-            self.packs.insert(*pack);
+            self.packs.insert(PackLine::There(*pack));
         }
         let counts = &mut state.counts;
         counts.segments = counts.segments.saturating_add(1);
@@ -226,6 +266,7 @@ impl Index {
         let bytes = self.rows.memory_bytes
             + self.lookup.memory_bytes
             + self.parts.memory_bytes
+            + self.refs.memory_bytes
             + self.snapshots.memory_bytes
             + self.packs.memory_bytes;
         if self.rows.memory.len() < MEMORY_ROWS && bytes < MEMORY_BYTES {
@@ -235,18 +276,25 @@ impl Index {
         pack_memory(&mut self.lookup)?;
         pack_memory(&mut self.parts)?;
         pack_memory(&mut self.packs)?;
+        pack_memory(&mut self.refs)?;
         pack_memory(&mut self.snapshots)
     }
 }
 
 fn check_rows(object: &str, commit: &Commit) -> Result<(), VaultError> {
     let at = commit.record.sequence;
+    let is_release = commit.record.release.is_some();
     let fits = |entry: &RowEntry| match entry {
         RowEntry::Full(row) => row.from == at && row.life == Life::default(),
-        RowEntry::Patch(_, life) => [life.end, life.next]
-            .into_iter()
-            .flatten()
-            .all(|it| it == at),
+        RowEntry::Patch(_, patch) => {
+            let Patch {
+                life: Life { end, next },
+                content,
+                is_dropped,
+            } = patch;
+            let brings_release = content.is_some() || *is_dropped;
+            [end, next].into_iter().flatten().all(|it| *it == at) && (is_release || !brings_release)
+        }
     };
     if u64::try_from(commit.rows.len()) != Ok(commit.record.row_entries) {
         return Err(broken(

@@ -80,6 +80,14 @@ impl KnownMaps {
     pub(crate) fn add(&self, entry: &LookupEntry) {
         let key = entry.place.key.0;
         let mut items = lock(&self.items);
+        if entry.is_dropped {
+            // What may be left of the item is older, and removed.
+            let is_it = |latest: &Latest| latest.from == entry.place.from;
+            if items.get(&key).as_ref().is_some_and(is_it) {
+                items.remove(&key);
+            }
+            return;
+        }
         match entry.hash {
             Some(hash) => items.append(
                 key,
@@ -88,7 +96,8 @@ impl KnownMaps {
                     from: entry.place.from,
                     time: entry.place.time,
                     folder: entry.place.folder,
-                    is_removed: entry.life.is_removed(u64::MAX),
+                    // Nothing newer is left: what ended is gone, whatever followed it once.
+                    is_removed: entry.life.end.is_some(),
                 },
             ),
             None => {
@@ -111,21 +120,19 @@ impl KnownMaps {
 
     /// Takes over a part.
     pub(crate) fn add_part(&self, entry: &PartEntry) {
+        let Some(PartLocation { pack, frame }) = entry.place else {
+            lock(&self.parts).remove(&entry.id.0);
+            return;
+        };
         let FrameRef {
             number,
             offset,
             stored_bytes,
             plain_bytes,
-        } = entry.place.frame;
+        } = frame;
         lock(&self.parts).append(
             entry.id.0,
-            [
-                entry.place.pack.0,
-                number,
-                offset,
-                stored_bytes,
-                plain_bytes,
-            ],
+            [pack.0, number, offset, stored_bytes, plain_bytes],
         );
     }
 

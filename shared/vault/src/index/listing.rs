@@ -18,12 +18,14 @@ pub(crate) struct Listing {
     pub log: Vec<u64>,
     /// Commits before this one were not listed.
     pub log_from: u64,
+    /// The log was closed up to some commit: there is a floor.
+    pub has_floor: bool,
 }
 
 /// Lists checkpoints, and the commits from the newest checkpoint's on.
 ///
-/// One request while a mailbox has fewer than 1,000 objects before its packs, because `ckpt/`, `key/` and
-/// `log/` come before `pack/`. Otherwise one per 1,000 checkpoint objects, and one for the log behind
+/// One request while a mailbox has fewer than 1,000 objects before its packs, because `ckpt/`, `floor`,
+/// `key/` and `log/` come before `pack/`. Otherwise one per 1,000 checkpoint objects, and one for the log behind
 /// the newest checkpoint.
 pub(crate) async fn list(core: &MailboxCore, skip: &[u64]) -> Result<Listing, VaultError> {
     let mut listing = Listing::default();
@@ -109,6 +111,7 @@ fn collect(core: &MailboxCore, page: &ListPage, listing: &mut Listing) {
     for object in &page.objects {
         let name = object.key.as_str();
         let Some(sequence) = names::sequence_of(name) else {
+            listing.has_floor |= name.ends_with(names::FLOOR);
             continue;
         };
         if name.starts_with(&checkpoints) {

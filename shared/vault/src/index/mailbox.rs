@@ -17,9 +17,12 @@ impl Mailbox {
     /// The mailbox as it was right after commit `sequence`; 0 is the empty mailbox.
     ///
     /// # Errors
-    /// As [`view`](Self::view); `Missing` when there is no such commit yet.
+    /// As [`view`](Self::view); `Missing` when there is no such commit yet, or when retention let go of
+    /// something that it showed.
     pub async fn view_at(&self, sequence: u64) -> Result<MailboxView, VaultError> {
-        MailboxView::open(self.core.clone(), Some(sequence)).await
+        let view = MailboxView::open(self.core.clone(), Some(sequence)).await?;
+        view.check_whole(sequence)?;
+        Ok(view)
     }
 
     /// Opens the mailbox for writing. Several writers at once are safe, if wasteful: each commit is

@@ -9,32 +9,37 @@
 //! general), `record`, `segment` and `fold` (the log), `root` and `checkpoint`, `open`; then `view`,
 //! `items` and `diff` for readers, `writer`, `staged`, `draft` and `commit` for writers.
 
-mod block;
-mod checkpoint;
+pub(crate) mod block;
+pub(crate) mod checkpoint;
 mod commit;
 mod commit_info;
 mod compact_map;
 mod diff;
-mod draft;
+pub(crate) mod draft;
 pub(crate) mod filter;
-mod fold;
+pub(crate) mod floor;
+pub(crate) mod fold;
 mod folders;
 mod items;
 mod known;
 mod left_out;
-mod listing;
+pub(crate) mod listing;
+mod lost;
 mod mailbox;
-mod names;
+pub(crate) mod names;
 mod newest;
 pub(crate) mod open;
-mod record;
+pub(crate) mod publish;
+pub(crate) mod ranges;
+pub(crate) mod record;
+pub(crate) mod release;
 mod root;
 pub(crate) mod rows;
 pub(crate) mod scan;
-mod segment;
+pub(crate) mod segment;
 mod staged;
 mod state;
-mod table;
+pub(crate) mod table;
 pub(crate) mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -42,7 +47,7 @@ mod verify;
 mod version;
 pub(crate) mod view;
 mod wire;
-mod writer;
+pub(crate) mod writer;
 
 pub use commit_info::{CommitInfo, Committed, EndOfRun, IndexCounts, Known, Snapshot};
 pub use filter::ItemFilter;

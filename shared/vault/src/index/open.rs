@@ -9,6 +9,7 @@ use crate::error::VaultError;
 use crate::format::frame::FrameKind;
 use crate::format::header::ObjectKind;
 use crate::index::block::BlockReader;
+use crate::index::floor;
 use crate::index::fold::Index;
 use crate::index::listing::{self, Listing};
 use crate::index::names::is_checkpoint_error;
@@ -38,6 +39,8 @@ pub(crate) struct Opened {
     pub blocks: Arc<BlockReader>,
     /// Checkpoints that were left out.
     pub skipped: Vec<u64>,
+    /// Commits up to this one are closed.
+    pub floor: u64,
 }
 
 /// Opens the index of a mailbox, without the checkpoints in `skip`. Damaged checkpoints are skipped: they
@@ -50,6 +53,7 @@ pub(crate) async fn open(
 ) -> Result<Opened, VaultError> {
     let mut skip = skip.to_vec();
     let mut listing = listing::list(core, &skip).await?;
+    let floor = read_floor(core, &listing).await?;
     loop {
         let newest = listing.newest(&skip, up_to);
         if newest < listing.log_from {
@@ -72,16 +76,40 @@ pub(crate) async fn open(
         };
         let mut index = index;
         listing.log.retain(|sequence| *sequence <= up_to);
+        if newest < floor && floor <= up_to {
+            return Err(VaultError::missing(
+                names::checkpoint(&core.id, floor)?.as_str(),
+                "the log up to this commit is closed, and no checkpoint that holds it can be read; restore it from a replica or an older version of the bucket",
+            ));
+        }
         read_tail(core, &mut index, &listing).await?;
         return Ok(Opened {
             index,
             blocks: Arc::new(BlockReader::new(core.clone(), root)),
             skipped: skip,
+            floor,
         });
     }
 }
 
-async fn read_root(
+/// The commit up to which the log is closed; 0 when none is. A damaged floor is passed over: it matters to
+/// writers, who look at it again.
+async fn read_floor(core: &MailboxCore, listing: &Listing) -> Result<u64, VaultError> {
+    if !listing.has_floor {
+        return Ok(0);
+    }
+    match floor::read(core).await {
+        Ok(floor) => Ok(floor.map_or(0, |(floor, _)| floor.sequence)),
+        Err(error @ VaultError::Corrupt { .. }) => {
+            tracing::warn!(mailbox = %core.id, %error, "reading on without the floor");
+            Ok(0)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The index of one checkpoint, without the commits behind it.
+pub(crate) async fn read_root(
     core: &MailboxCore,
     purpose: Purpose,
     sequence: u64,

@@ -9,9 +9,11 @@ use crate::format::header::ObjectHeader;
 use crate::ids::PackNumber;
 use crate::index::commit_info::EndOfRun;
 use crate::index::left_out::LeftOut;
+use crate::index::release::{Release, ReleaseMessage};
 use crate::index::rows::column::Malformed;
 use crate::index::tables::packs::PackMessage;
 use crate::index::tables::parts::{PartBatch, PartEntry};
+use crate::index::tables::refs::{RefBatch, RefEntry};
 use crate::index::tables::snapshots::EndMessage;
 use crate::index::wire::{FolderMessage, GapMessage, PlaceMessage, commit_id, time};
 use crate::pack_table::PackEntry;
@@ -84,6 +86,10 @@ pub(crate) struct CommitRecord {
     pub content_bytes: u64,
     /// Row entries in the segment's row frames.
     pub row_entries: u64,
+    /// The parts of the contents in the new packs.
+    pub refs: Vec<RefEntry>,
+    /// What retention takes out; only in its own commits.
+    pub release: Option<Release>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -156,6 +162,10 @@ struct RecordMessage {
     no_longer_left_out: Vec<String>,
     #[prost(message, optional, tag = "23")]
     filter_mark: Option<CursorMessage>,
+    #[prost(message, optional, tag = "24")]
+    refs: Option<RefBatch>,
+    #[prost(message, optional, tag = "25")]
+    release: Option<ReleaseMessage>,
 }
 
 /// An item that a filter left out.
@@ -244,6 +254,8 @@ impl CommitRecord {
             parts: PartBatch::of(&self.parts),
             content_bytes: self.content_bytes,
             row_entries: self.row_entries,
+            refs: (!self.refs.is_empty()).then(|| RefBatch::of(&self.refs)),
+            release: self.release.as_ref().map(ReleaseMessage::of),
         }
         .encode_to_vec()
     }
@@ -304,6 +316,13 @@ impl CommitRecord {
             parts: message.parts.entries()?,
             content_bytes: message.content_bytes,
             row_entries: message.row_entries,
+            refs: message
+                .refs
+                .map_or_else(|| Ok(vec![]), |refs| refs.entries())?,
+            release: message
+                .release
+                .map(|release| release.release())
+                .transpose()?,
         })
     }
 

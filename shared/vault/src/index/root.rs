@@ -11,7 +11,9 @@ use crate::format::frame::FrameRef;
 use crate::format::header::ObjectHeader;
 use crate::index::block::{Block, BlockObject, BlockPlace, Run};
 use crate::index::fold::Index;
+use crate::index::ranges::Ranges;
 use crate::index::record::{CursorMessage, LeftOutMessage};
+use crate::index::release::CondemnedMessage;
 use crate::index::rows::column::{Malformed, NumberReader};
 use crate::index::state::{FolderVersion, GapVersion, State};
 use crate::index::table::{Entry, Lsm, Table};
@@ -122,6 +124,17 @@ struct RootMessage {
     next_pack: u32,
     #[prost(message, required, tag = "14")]
     counts: CountsMessage,
+    #[prost(message, optional, tag = "15")]
+    refs: Option<TableMessage>,
+    #[prost(message, repeated, tag = "16")]
+    condemned: Vec<CondemnedMessage>,
+    /// Starts and ends in turn.
+    #[prost(uint64, repeated, tag = "17")]
+    thinned: Vec<u64>,
+    #[prost(bool, tag = "18")]
+    is_uncollected: bool,
+    #[prost(uint64, tag = "19")]
+    collected: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -237,6 +250,11 @@ pub(crate) fn encode_root(index: &Index) -> Vec<u8> {
             .collect(),
         next_pack: state.next_pack,
         counts: state.counts.into(),
+        refs: Some(table(&index.refs, &mut objects, own)),
+        condemned: state.condemned.values().map(CondemnedMessage::of).collect(),
+        thinned: state.thinned.to_numbers(),
+        is_uncollected: state.is_uncollected,
+        collected: state.collected,
     };
     message.objects = objects.messages;
     message.encode_to_vec()
@@ -309,8 +327,15 @@ pub(crate) fn decode_root(
         commit_id: commit_id(&message.commit_id)?,
         next_pack: message.next_pack,
         counts: message.counts.into(),
+        thinned: Ranges::from_numbers(&message.thinned)?,
+        is_uncollected: message.is_uncollected,
+        collected: message.collected,
         ..State::default()
     };
+    for pack in &message.condemned {
+        let pack = pack.condemned()?;
+        state.condemned.insert(pack.id, pack);
+    }
     for folder in message.folder_numbers {
         state.name_folder(folder.number, &FolderId(folder.id));
     }
@@ -347,6 +372,10 @@ pub(crate) fn decode_root(
         lookup: read_table(&message.lookup, &objects)?,
         parts: read_table(&message.parts, &objects)?,
         packs: read_table(&message.packs, &objects)?,
+        refs: match &message.refs {
+            Some(refs) => read_table(refs, &objects)?,
+            None => Lsm::default(),
+        },
         snapshots: read_table(&message.snapshots, &objects)?,
         state,
         rows_since_checkpoint: 0,

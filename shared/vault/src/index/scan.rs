@@ -10,7 +10,7 @@ use crate::error::VaultError;
 use crate::index::block::{Ahead, Block, BlockReader, Cached, Run};
 use crate::index::table::{Entry, FolderNames, KeyOf, Lsm};
 
-/// The entry of a key in runs; `newest` is what newer parts know of it.
+/// The entry of a key in runs; `newest` is what newer parts know of it. `None` for a tombstone.
 ///
 /// Boxed, because the compiler cannot see through the generic future that it may move among threads.
 pub(crate) fn get<'a, T: Cached>(
@@ -50,7 +50,7 @@ async fn find<T: Cached>(
             });
         }
     }
-    Ok(found)
+    Ok(found.filter(|entry| !entry.is_dropped()))
 }
 
 /// A position in one run.
@@ -166,8 +166,18 @@ impl<'a, T: Cached> Scan<'a, T> {
             .map(|(_, entry)| entry)
     }
 
-    /// The next entry.
+    /// The next entry. Tombstones are left out.
     pub(crate) async fn next(&mut self) -> Result<Option<T::Entry>, VaultError> {
+        loop {
+            match self.next_raw().await? {
+                Some(entry) if entry.is_dropped() => {}
+                other => return Ok(other),
+            }
+        }
+    }
+
+    /// The next entry, tombstones included.
+    pub(crate) async fn next_raw(&mut self) -> Result<Option<T::Entry>, VaultError> {
         let memory = self.memory_head().map(Entry::key);
         let heads = self.cursors.iter().filter_map(Cursor::head);
         let Some(key) = heads.chain(memory).min() else {

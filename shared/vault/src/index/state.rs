@@ -7,7 +7,10 @@ use mailkeep_model::{Folder, FolderId, Gap, ItemId};
 
 use crate::index::commit_info::IndexCounts;
 use crate::index::left_out::LeftOut;
+use crate::index::ranges::Ranges;
+use crate::index::release::{Condemned, Release};
 use crate::index::table::FolderNames;
+use crate::pack_table::PackId;
 
 /// A folder's description from one commit to another.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +72,14 @@ pub(crate) struct State {
     pub next_pack: u32,
     /// Counts.
     pub counts: IndexCounts,
+    /// Packs that are out of the index and not known to be deleted.
+    pub condemned: BTreeMap<PackId, Condemned>,
+    /// Commits that do not show everything any more that they once showed.
+    pub thinned: Ranges,
+    /// Versions were dropped, and what they let go of was not looked for yet.
+    pub is_uncollected: bool,
+    /// Segments up to this commit were looked through for data that must move before they go.
+    pub collected: u64,
 }
 
 impl State {
@@ -150,6 +161,29 @@ impl State {
         }
         while self.resolved_gaps.len() > RESOLVED_GAPS_KEPT {
             self.resolved_gaps.pop_front();
+        }
+    }
+
+    /// Takes over what retention says besides rows, parts and packs.
+    pub(crate) fn release(&mut self, release: &Release) {
+        self.thinned.extend(&release.thinned);
+        for id in &release.deleted {
+            self.condemned.remove(id);
+        }
+        for pack in &release.condemned {
+            self.condemned.insert(pack.id, *pack);
+        }
+        if let Some(collected) = release.collected {
+            self.is_uncollected = false;
+            self.collected = collected;
+        }
+        let counts = &mut self.counts;
+        counts.content_bytes = counts.content_bytes.saturating_sub(release.content_bytes);
+        for pack in &release.condemned {
+            if let (PackId::Pack(_), Some(_)) = (pack.id, pack.number) {
+                counts.packs = counts.packs.saturating_sub(1);
+                counts.stored_bytes = counts.stored_bytes.saturating_sub(pack.size_bytes);
+            }
         }
     }
 

@@ -42,6 +42,12 @@ pub(crate) trait Entry: Clone + Debug + Send + Sync + 'static {
         true
     }
 
+    /// True for a tombstone: the table has nothing at this key any more. Readers never see one; it is
+    /// kept as long as older runs lie below it.
+    fn is_dropped(&self) -> bool {
+        false
+    }
+
     /// Memory that it takes, roughly.
     fn weight_bytes(&self) -> usize;
 }

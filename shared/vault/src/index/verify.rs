@@ -121,7 +121,8 @@ impl MailboxView {
         let mut counts = ObjectCounts::default();
         let core = &self.inner.core;
         let mut after = None;
-        let mut next_commit = 1;
+        // What lies below the floor may be deleted; data that is still needed is expected all the same.
+        let mut next_commit = self.inner.opened().floor.saturating_add(1);
         loop {
             let options = ListOptions {
                 prefix: names::mailbox_prefix(&core.id),
@@ -222,9 +223,9 @@ impl MailboxView {
                     Scan::new(blocks, folders, &index.packs, start, None).await?;
                 let mut packs = vec![];
                 while packs.len() < limit
-                    && let Some(pack) = scan.next().await?
+                    && let Some(line) = scan.next().await?
                 {
-                    packs.push(pack);
+                    packs.extend(line.entry());
                 }
                 Ok::<_, VaultError>(packs)
             }

@@ -28,8 +28,6 @@ pub struct ItemVersion {
     pub deleted: bool,
     /// Where the version is in the index.
     pub(crate) place: SortKey,
-    /// The version before this one.
-    pub(crate) previous: Option<SortKey>,
 }
 
 impl ItemVersion {
@@ -42,7 +40,6 @@ impl ItemVersion {
             to_sequence: row.life.end.filter(|end| *end <= at),
             deleted: row.life.is_removed(at),
             place: row.sort_key(),
-            previous: row.previous,
             item: row.item,
         }
     }

@@ -1,5 +1,6 @@
 //! A mailbox as it was right after one commit.
 
+use std::collections::VecDeque;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,6 +17,7 @@ use crate::index::open::{self, Opened, Purpose};
 use crate::index::rows::{Row, RowEntry, SortKey};
 use crate::index::scan::{self, Scan};
 use crate::index::tables::lookup::LookupEntry;
+use crate::index::tables::packs::PackLine;
 use crate::index::tables::{Lookup, Packs, Parts, Rows, Snapshots};
 use crate::index::version::ItemVersion;
 use crate::pack_table::{PackEntry, PartLocation};
@@ -78,15 +80,14 @@ impl Inner {
     pub(crate) async fn recover(&self, damaged: &Opened) -> Result<(), VaultError> {
         let checkpoint = damaged.index.checkpoint;
         tracing::warn!(mailbox = %self.core.id, checkpoint, "reading on without a damaged checkpoint");
-        let up_to = damaged.index.state.sequence;
-        // Newer ones refer to the same blocks or did not exist; only older ones may help.
         let skip: Vec<u64> = damaged
             .skipped
             .iter()
             .copied()
             .chain([checkpoint])
             .collect();
-        let fresh = Arc::new(open::open(&self.core, Purpose::Read, &skip, up_to).await?);
+        // An older one, or a newer one: what is older may be deleted meanwhile.
+        let fresh = Arc::new(open::open(&self.core, Purpose::Read, &skip, u64::MAX).await?);
         *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
@@ -101,7 +102,7 @@ impl PartResolver for Inner {
             let (folders, runs) = (&index.state.folder_names, &index.parts.runs);
             scan::get::<Parts>(blocks, folders, newest, runs, &id.0)
                 .await
-                .map(|found| found.map(|entry| entry.place))
+                .map(|found| found.and_then(|entry| entry.place))
         })
     }
 
@@ -113,6 +114,7 @@ impl PartResolver for Inner {
             let (folders, runs) = (&index.state.folder_names, &index.packs.runs);
             scan::get::<Packs>(blocks, folders, newest, runs, &key).await
         })?
+        .and_then(PackLine::entry)
         .ok_or_else(|| {
             VaultError::corrupt(
                 crate::names::mailbox_prefix(&self.core.id),
@@ -159,6 +161,24 @@ impl MailboxView {
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// Refuses a commit that does not show everything any more that it once showed.
+    pub(crate) fn check_whole(&self, at: u64) -> Result<(), VaultError> {
+        let opened = self.inner.opened();
+        let Some((first, behind)) = opened.index.state.thinned.find(at) else {
+            return Ok(());
+        };
+        let before = match first.checked_sub(1) {
+            Some(before) if before > 0 => format!("commit {before} before it and "),
+            _ => String::new(),
+        };
+        Err(VaultError::missing(
+            format!("commit {at} of mailbox {}", self.inner.core.id),
+            format!(
+                "retention let go of some of what it showed; {before}commit {behind} behind it are whole"
+            ),
+        ))
     }
 
     /// The commit that is shown; 0 for an empty mailbox.
@@ -215,7 +235,7 @@ impl MailboxView {
                 .await?;
                 let mut found = vec![];
                 while let Some(snapshot) = scan.next().await? {
-                    found.push(snapshot);
+                    found.push(marked(opened, snapshot));
                 }
                 found.reverse();
                 Ok::<_, VaultError>(found)
@@ -261,20 +281,16 @@ impl MailboxView {
         let at = self.inner.at;
         with_index!(*self.inner, |opened| {
             async {
-                let mut next = latest(opened, key, at).await?;
                 let mut versions = vec![];
-                while let Some(place) = next.filter(|_| versions.len() < MAX_VERSIONS) {
+                for place in places(opened, key, at, MAX_VERSIONS).await? {
                     let Some(row) = row(opened, place).await? else {
                         return Err(VaultError::corrupt(
                             crate::names::mailbox_prefix(&self.inner.core.id),
                             format!("the index lacks a version of item {key}"),
                         ));
                     };
-                    // A circle cannot arise from commits, but must not hang a reader either.
-                    next = row.previous.filter(|previous| previous.from < row.from);
                     versions.push(ItemVersion::at(row, at));
                 }
-                versions.reverse();
                 Ok(versions)
             }
             .await
@@ -302,12 +318,38 @@ async fn snapshot(inner: &Inner, sequence: u64) -> Result<Option<Snapshot>, Vaul
         let Opened { index, blocks, .. } = opened;
         let newest = index.snapshots.memory.get(&key).cloned();
         let (folders, runs) = (&index.state.folder_names, &index.snapshots.runs);
-        scan::get::<Snapshots>(blocks, folders, newest, runs, &key).await
+        scan::get::<Snapshots>(blocks, folders, newest, runs, &key)
+            .await
+            .map(|found| found.map(|snapshot| marked(opened, snapshot)))
     })
 }
 
+/// Says whether retention let go of something that a commit showed.
+fn marked(opened: &Opened, snapshot: Snapshot) -> Snapshot {
+    let range = opened.index.state.thinned.find(snapshot.sequence);
+    Snapshot {
+        is_thinned: range.is_some(),
+        ..snapshot
+    }
+}
+
 /// The place of an item's newest version as of commit `at`.
-async fn latest(opened: &Opened, key: ItemKey, at: u64) -> Result<Option<SortKey>, VaultError> {
+pub(crate) async fn latest(
+    opened: &Opened,
+    key: ItemKey,
+    at: u64,
+) -> Result<Option<SortKey>, VaultError> {
+    let mut places = places(opened, key, at, 1).await?;
+    Ok(places.pop_back())
+}
+
+/// The places of an item's versions as of commit `at`, oldest first: the newest `limit`.
+async fn places(
+    opened: &Opened,
+    key: ItemKey,
+    at: u64,
+    limit: usize,
+) -> Result<VecDeque<SortKey>, VaultError> {
     let Opened { index, blocks, .. } = opened;
     let mut scan: Scan<'_, Lookup> = Scan::new(
         blocks,
@@ -317,9 +359,12 @@ async fn latest(opened: &Opened, key: ItemKey, at: u64) -> Result<Option<SortKey
         Some(LookupEntry::key_of(key, at)),
     )
     .await?;
-    let mut found = None;
+    let mut places = VecDeque::new();
     while let Some(entry) = scan.next().await? {
-        found = Some(entry.place);
+        if places.len() == limit {
+            places.pop_front();
+        }
+        places.push_back(entry.place);
     }
-    Ok(found)
+    Ok(places)
 }

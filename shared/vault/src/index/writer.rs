@@ -18,6 +18,7 @@ use crate::index::commit::Attempt;
 use crate::index::commit_info::Known;
 use crate::index::known::KnownMaps;
 use crate::index::left_out::LeftOut;
+use crate::index::lost::Lost;
 use crate::index::names::is_checkpoint_error;
 use crate::index::open::{self, Opened, Purpose};
 use crate::index::rows::RowEntry;
@@ -75,6 +76,8 @@ pub(crate) struct Commits {
     pub numbers: BTreeMap<StagedPack, PackNumber>,
     /// Commits of other writers that this one met.
     pub foreign: BTreeSet<u64>,
+    /// What retention took away meanwhile.
+    pub lost: Lost,
 }
 
 impl std::fmt::Debug for MailboxWriter {

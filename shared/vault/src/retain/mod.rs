@@ -1,15 +1,29 @@
 //! Retention: policies and legal holds as sealed documents, and what they mean for a mailbox.
 //!
 //! `docs/retention.md` describes the rules and why they are so; the rules themselves are
-//! [`mailkeep_model::retention`]. Nothing in here changes a mailbox.
+//! [`mailkeep_model::retention`].
+//!
+//! Code map: `settings`, `hold` and `signs` (what decides), `plan` (what it means), `run` (the run that
+//! deletes, step by step), `committer` (its commits), `account`, `copy` and `collect` (garbage
+//! collection), `raise` (closing the log), `sweep` (deleting).
 
+mod account;
+mod collect;
+mod committer;
+mod copy;
 mod hold;
 mod plan;
+mod raise;
+mod run;
+#[cfg(test)]
+mod run_tests;
 mod settings;
 mod signs;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
 pub use hold::Hold;
 pub use plan::MailboxPlan;
+pub use run::{DEFAULT_GRACE_DAYS, MIN_GRACE_DAYS, Retained};
 pub use settings::{PolicyScope, RetentionSettings};

@@ -9,15 +9,16 @@ use mailkeep_model::{
 };
 
 use crate::error::VaultError;
-use crate::ids::ItemKey;
+use crate::ids::{ItemKey, MailboxId};
 use crate::index::open::Opened;
+use crate::index::ranges::Ranges;
 use crate::index::rows::{ROW_KEY_BYTES, RowEntry, SortKey};
 use crate::index::scan::Scan;
 use crate::index::tables::lookup::LookupEntry;
 use crate::index::tables::{Lookup, Rows, Snapshots};
-use crate::index::view::{MailboxView, with_index};
+use crate::index::view::with_index;
 use crate::mailbox::Mailbox;
-use crate::pack_table::PartLocation;
+use crate::pack_table::{PackId, PartLocation};
 use crate::retain::hold::HoldMatcher;
 use crate::retain::settings::RetentionSettings;
 
@@ -45,18 +46,29 @@ pub struct MailboxPlan {
     pub dropped_bytes: u64,
     /// Versions that only a hold keeps.
     pub held_versions: u64,
+    /// Packs that an earlier run let go of and that are not known to be deleted yet.
+    pub condemned_packs: u64,
+    /// Bytes of these packs.
+    pub condemned_bytes: u64,
 }
 
 /// The versions that go.
 #[derive(Debug, Default)]
-struct Dropped {
+pub(crate) struct Dropped {
     /// Their places.
-    places: HashSet<[u8; ROW_KEY_BYTES]>,
+    pub places: HashSet<[u8; ROW_KEY_BYTES]>,
     /// Their items.
     items: HashSet<ItemKey>,
-    versions: u64,
-    whole_items: u64,
-    held_versions: u64,
+    /// Commits that showed them.
+    pub shown_by: Ranges,
+    /// How many.
+    pub versions: u64,
+    /// Items of which nothing is left.
+    pub whole_items: u64,
+    /// Versions that only a hold keeps.
+    pub held_versions: u64,
+    /// There may be more: the limit was reached.
+    pub is_cut: bool,
 }
 
 impl Mailbox {
@@ -71,81 +83,83 @@ impl Mailbox {
         settings: &RetentionSettings,
     ) -> Result<MailboxPlan, VaultError> {
         let view = self.view().await?;
-        let history = view.history().await?;
-        let times: Vec<DateTime<Utc>> = history.iter().map(|moment| moment.at).collect();
-        let now = settings.now(&times);
-        let policy = settings.policy(self.id());
-        let rules = RetentionRules::new(policy, &history, now.at);
-        let mut plan = MailboxPlan {
-            sequence: view.sequence(),
-            policy,
-            now,
-            holds: settings
-                .holds_of(self.id())
-                .map(|hold| hold.name.clone())
-                .collect(),
-            kept_points: u64::try_from(rules.points().sequences().len()).unwrap_or(u64::MAX),
-            versions: view.counts().versions,
-            dropped_versions: 0,
-            dropped_items: 0,
-            dropped_bytes: 0,
-            held_versions: 0,
-        };
-        if policy.keeps_everything() {
-            return Ok(plan);
-        }
-        let holds = HoldMatcher::new(settings.holds_of(self.id()));
-        let (dropped, bytes) = with_index!(*view.inner, |opened| {
-            async {
-                let held = held_items(opened, &holds).await?;
-                let dropped = decide(opened, &rules, &holds, &held).await?;
-                let bytes = orphaned_bytes(opened, &dropped).await?;
-                Ok::<_, VaultError>((dropped, bytes))
-            }
-            .await
+        let (plan, _, _) = with_index!(*view.inner, |opened| {
+            plan(self.id(), opened, settings, usize::MAX).await
         })?;
-        plan.dropped_versions = dropped.versions;
-        plan.dropped_items = dropped.whole_items;
-        plan.held_versions = dropped.held_versions;
-        plan.dropped_bytes = bytes;
         Ok(plan)
     }
 }
 
-impl MailboxView {
-    /// Every commit up to this view's, in order.
-    pub(crate) async fn history(&self) -> Result<Vec<Moment>, VaultError> {
-        let last = self.inner.at.to_be_bytes();
-        with_index!(*self.inner, |opened| {
-            async {
-                let Opened { index, blocks, .. } = opened;
-                let folders = &index.state.folder_names;
-                let mut scan: Scan<'_, Snapshots> = Scan::new(
-                    blocks,
-                    folders,
-                    &index.snapshots,
-                    Bound::Unbounded,
-                    Some(last),
-                )
-                .await?;
-                let mut history = vec![];
-                while let Some(snapshot) = scan.next().await? {
-                    history.push(Moment {
-                        sequence: snapshot.sequence,
-                        at: snapshot.committed_at,
-                        is_whole: snapshot.end.is_some_and(|end| {
-                            matches!(
-                                end.outcome,
-                                MailboxOutcome::Complete | MailboxOutcome::WithGaps { .. }
-                            )
-                        }),
-                    });
-                }
-                Ok::<_, VaultError>(history)
-            }
-            .await
-        })
+/// What retention means for an index, and at least the first `limit` versions that go.
+pub(crate) async fn plan(
+    mailbox: &MailboxId,
+    opened: &Opened,
+    settings: &RetentionSettings,
+    limit: usize,
+) -> Result<(MailboxPlan, Dropped, RetentionRules), VaultError> {
+    let history = history(opened).await?;
+    let times: Vec<DateTime<Utc>> = history.iter().map(|moment| moment.at).collect();
+    let now = settings.now(&times);
+    let policy = settings.policy(mailbox);
+    let rules = RetentionRules::new(policy, &history, now.at);
+    let state = &opened.index.state;
+    let condemned = state.condemned.values();
+    let condemned: Vec<u64> = condemned
+        .filter(|pack| matches!(pack.id, PackId::Pack(_)))
+        .map(|pack| pack.size_bytes)
+        .collect();
+    let mut plan = MailboxPlan {
+        sequence: state.sequence,
+        policy,
+        now,
+        holds: settings
+            .holds_of(mailbox)
+            .map(|hold| hold.name.clone())
+            .collect(),
+        kept_points: u64::try_from(rules.points().sequences().len()).unwrap_or(u64::MAX),
+        versions: state.counts.versions,
+        dropped_versions: 0,
+        dropped_items: 0,
+        dropped_bytes: 0,
+        held_versions: 0,
+        condemned_packs: u64::try_from(condemned.len()).unwrap_or(u64::MAX),
+        condemned_bytes: condemned.into_iter().fold(0, u64::saturating_add),
+    };
+    if policy.keeps_everything() {
+        return Ok((plan, Dropped::default(), rules));
     }
+    let holds = HoldMatcher::new(settings.holds_of(mailbox));
+    let held = held_items(opened, &holds).await?;
+    let dropped = decide(opened, &rules, &holds, &held, limit).await?;
+    plan.dropped_versions = dropped.versions;
+    plan.dropped_items = dropped.whole_items;
+    plan.held_versions = dropped.held_versions;
+    plan.dropped_bytes = orphaned_bytes(opened, &dropped).await?;
+    Ok((plan, dropped, rules))
+}
+
+/// Every commit, in order. One that retention took something from is no whole picture any more.
+async fn history(opened: &Opened) -> Result<Vec<Moment>, VaultError> {
+    let Opened { index, blocks, .. } = opened;
+    let folders = &index.state.folder_names;
+    let mut scan: Scan<'_, Snapshots> =
+        Scan::new(blocks, folders, &index.snapshots, Bound::Unbounded, None).await?;
+    let mut history = vec![];
+    while let Some(snapshot) = scan.next().await? {
+        let is_thinned = index.state.thinned.find(snapshot.sequence).is_some();
+        let came_through = snapshot.end.is_some_and(|end| {
+            matches!(
+                end.outcome,
+                MailboxOutcome::Complete | MailboxOutcome::WithGaps { .. }
+            )
+        });
+        history.push(Moment {
+            sequence: snapshot.sequence,
+            at: snapshot.committed_at,
+            is_whole: came_through && !is_thinned,
+        });
+    }
+    Ok(history)
 }
 
 /// Items of which some version fits a hold's search.
@@ -174,6 +188,7 @@ async fn decide(
     rules: &RetentionRules,
     holds: &HoldMatcher,
     held: &HashSet<ItemKey>,
+    limit: usize,
 ) -> Result<Dropped, VaultError> {
     let Opened { index, blocks, .. } = opened;
     let folders = &index.state.folder_names;
@@ -193,6 +208,10 @@ async fn decide(
                 decide_item(rules, &item, is_held, &mut dropped);
             }
             item.clear();
+            if dropped.places.len() >= limit {
+                dropped.is_cut = entry.is_some();
+                return Ok(dropped);
+            }
         }
         match entry {
             Some(entry) => item.push(entry),
@@ -223,6 +242,8 @@ fn decide_item(rules: &RetentionRules, item: &[LookupEntry], is_held: bool, drop
                 dropped.versions += 1;
                 dropped.items.insert(version.place.key);
                 dropped.places.insert(SortKey::to_bytes(version.place));
+                let end = version.life.end.unwrap_or(version.place.from);
+                dropped.shown_by.add(version.place.from, end);
             }
         }
     }

@@ -468,6 +468,27 @@ async fn settings_are_read_back_whole() {
     assert_eq!((settings.policy(&one), settings.holds.len()), (policy, 0));
 }
 
+#[tokio::test]
+async fn nothing_is_erased_under_hold() {
+    let world = World::new(1);
+    let vault = vault(&world).await;
+    let profile = testing::profile("ada");
+    let ada = vault.ensure_mailbox("t", &profile).await.unwrap();
+    let search = ItemFilter {
+        subject: Some("falcon".into()),
+        ..ItemFilter::default()
+    };
+    let other = Some(MailboxId::from_digest(&[2; 16]));
+    vault.add_hold(&hold("other", other, None)).await.unwrap();
+    let case = hold("case 7", Some(ada.id().clone()), Some(search));
+    vault.add_hold(&case).await.unwrap();
+    let error = vault.erase_mailbox(ada.id()).await.unwrap_err();
+    assert!(error.to_string().contains("case 7"), "{error}");
+    assert!(vault.mailbox(ada.id()).await.is_ok());
+    vault.remove_hold("case 7").await.unwrap();
+    assert!(vault.erase_mailbox(ada.id()).await.unwrap().is_done());
+}
+
 /// A rule that is read in part would be another rule.
 #[tokio::test]
 async fn nothing_is_decided_without_all_rules() {

@@ -7,15 +7,15 @@ use crate::format::frame::FrameRef;
 use crate::ids::{ItemKey, PackNumber};
 use crate::index::rows::column::{Malformed, NumberReader};
 use crate::index::rows::item_columns::{ItemColumns, ItemReaderColumns, ItemWriter};
-use crate::index::rows::{Life, Row, RowEntry, SortKey};
+use crate::index::rows::{Life, Patch, Row, RowEntry, SortKey};
 use crate::pack_table::{ContentRef, PartLocation};
 
 /// Marks of an entry.
 const IS_PATCH: u32 = 1;
 const HAS_END: u32 = 1 << 1;
 const HAS_NEXT: u32 = 1 << 2;
-const HAS_PREVIOUS: u32 = 1 << 3;
 const HAS_CONTENT: u32 = 1 << 4;
+const IS_DROPPED: u32 = 1 << 5;
 
 /// Where contents lie.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -37,19 +37,6 @@ struct ContentColumns {
     size_bytes: Vec<u64>,
     #[prost(fixed64, repeated, tag = "7")]
     fingerprints: Vec<u64>,
-}
-
-/// The versions before.
-#[derive(Clone, PartialEq, prost::Message)]
-struct PreviousColumns {
-    #[prost(uint32, repeated, tag = "1")]
-    folders: Vec<u32>,
-    /// Differences to the row's own sort time, microseconds.
-    #[prost(sint64, repeated, tag = "2")]
-    times: Vec<i64>,
-    /// The row's `from` minus that of the version before.
-    #[prost(uint64, repeated, tag = "3")]
-    ages: Vec<u64>,
 }
 
 /// A batch.
@@ -74,8 +61,6 @@ struct RowBatch {
     /// Sort times of patches, microseconds.
     #[prost(sint64, repeated, tag = "7")]
     patch_times: Vec<i64>,
-    #[prost(message, required, tag = "8")]
-    previous: PreviousColumns,
     #[prost(message, required, tag = "9")]
     contents: ContentColumns,
     #[prost(message, required, tag = "10")]
@@ -99,7 +84,7 @@ pub(crate) fn encode(entries: &[RowEntry]) -> Vec<u8> {
     for entry in entries {
         let (key, life) = match entry {
             RowEntry::Full(row) => (row.sort_key(), row.life),
-            RowEntry::Patch(key, life) => (*key, *life),
+            RowEntry::Patch(key, patch) => (*key, patch.life),
         };
         batch.keys.push(key.key.0);
         batch
@@ -117,22 +102,23 @@ pub(crate) fn encode(entries: &[RowEntry]) -> Vec<u8> {
             mark |= HAS_NEXT;
             batch.nexts.push(next.wrapping_sub(key.from));
         }
-        match entry {
-            RowEntry::Patch(..) => {
+        let content = match entry {
+            RowEntry::Patch(_, patch) => {
                 mark |= IS_PATCH;
+                if patch.is_dropped {
+                    mark |= IS_DROPPED;
+                }
                 batch.patch_times.push(key.time);
+                &patch.content
             }
             RowEntry::Full(row) => {
-                if let Some(previous) = row.previous {
-                    mark |= HAS_PREVIOUS;
-                    push_previous(&mut batch.previous, &key, &previous);
-                }
-                if let Some(content) = &row.content {
-                    mark |= HAS_CONTENT;
-                    push_content(&mut batch.contents, &mut before, content);
-                }
                 items.push(&row.item);
+                &row.content
             }
+        };
+        if let Some(content) = content {
+            mark |= HAS_CONTENT;
+            push_content(&mut batch.contents, &mut before, content);
         }
         batch.marks.push(mark);
     }
@@ -147,12 +133,6 @@ struct Before {
     pack: u64,
     frame: u64,
     end: u64,
-}
-
-fn push_previous(columns: &mut PreviousColumns, key: &SortKey, previous: &SortKey) {
-    columns.folders.push(previous.folder);
-    columns.times.push(previous.time.wrapping_sub(key.time));
-    columns.ages.push(key.from.wrapping_sub(previous.from));
 }
 
 fn push_content(columns: &mut ContentColumns, before: &mut Before, content: &ContentRef) {
@@ -182,11 +162,6 @@ pub(crate) fn decode(
         ends: NumberReader::new(&batch.ends),
         nexts: NumberReader::new(&batch.nexts),
         patch_times: NumberReader::new(&batch.patch_times),
-        previous: PreviousReader {
-            folders: NumberReader::new(&batch.previous.folders),
-            times: NumberReader::new(&batch.previous.times),
-            ages: NumberReader::new(&batch.previous.ages),
-        },
         contents: ContentReader::new(&batch.contents),
         items: ItemReaderColumns::new(&batch.items),
         before: Before::default(),
@@ -205,7 +180,6 @@ struct Reader<'a> {
     ends: NumberReader<'a, u64>,
     nexts: NumberReader<'a, u64>,
     patch_times: NumberReader<'a, i64>,
-    previous: PreviousReader<'a>,
     contents: ContentReader<'a>,
     items: ItemReaderColumns<'a>,
     before: Before,
@@ -232,6 +206,9 @@ impl Reader<'_> {
             end: optional(HAS_END, &mut self.ends)?,
             next: optional(HAS_NEXT, &mut self.nexts)?,
         };
+        let content = (mark & HAS_CONTENT != 0)
+            .then(|| self.contents.next(&mut self.before))
+            .transpose()?;
         if mark & IS_PATCH != 0 {
             let time = self.patch_times.next()?;
             let key = SortKey {
@@ -240,43 +217,23 @@ impl Reader<'_> {
                 key,
                 from,
             };
-            return Ok(RowEntry::Patch(key, life));
+            let patch = Patch {
+                life,
+                content,
+                is_dropped: mark & IS_DROPPED != 0,
+            };
+            return Ok(RowEntry::Patch(key, patch));
         }
-        let content = (mark & HAS_CONTENT != 0)
-            .then(|| self.contents.next(&mut self.before))
-            .transpose()?;
         let folder_id = folder_id(folder).ok_or(Malformed("a row is in an unknown folder"))?;
         let item = self.items.next(folder_id)?;
-        let mut row = Row {
+        Ok(RowEntry::Full(Box::new(Row {
             key,
             folder,
             from,
             life,
-            previous: None,
             content,
             item,
-        };
-        if mark & HAS_PREVIOUS != 0 {
-            row.previous = Some(self.previous.next(&row.sort_key())?);
-        }
-        Ok(RowEntry::Full(Box::new(row)))
-    }
-}
-
-struct PreviousReader<'a> {
-    folders: NumberReader<'a, u32>,
-    times: NumberReader<'a, i64>,
-    ages: NumberReader<'a, u64>,
-}
-
-impl PreviousReader<'_> {
-    fn next(&mut self, key: &SortKey) -> Result<SortKey, Malformed> {
-        Ok(SortKey {
-            folder: self.folders.next()?,
-            time: key.time.wrapping_add(self.times.next()?),
-            key: key.key,
-            from: key.from.wrapping_sub(self.ages.next()?),
-        })
+        })))
     }
 }
 

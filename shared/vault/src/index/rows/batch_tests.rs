@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::format::frame::FrameRef;
 use crate::ids::{ItemKey, PackNumber};
 use crate::index::rows::batch::{decode, encode};
-use crate::index::rows::{Life, Row, RowEntry, SortKey};
+use crate::index::rows::{Life, Patch, Row, RowEntry, SortKey};
 use crate::pack_table::{ContentRef, PartLocation};
 
 fn time() -> BoxedStrategy<Option<DateTime<Utc>>> {
@@ -128,29 +128,27 @@ fn content() -> BoxedStrategy<ContentRef> {
 
 fn entry() -> BoxedStrategy<RowEntry> {
     let row = (0..4_u32).prop_flat_map(|folder| {
-        let rest = (
-            any::<(u64, u64)>(),
-            life(),
-            proptest::option::of(sort_key()),
-            proptest::option::of(content()),
-        );
-        (item(folder).boxed(), rest).prop_map(
-            move |(item, ((key, from), life, previous, content))| {
-                let key = ItemKey(key);
-                RowEntry::Full(Box::new(Row {
-                    key,
-                    folder,
-                    from,
-                    life,
-                    // The version before is of the same item.
-                    previous: previous.map(|previous| SortKey { key, ..previous }),
-                    content,
-                    item,
-                }))
-            },
-        )
+        let rest = (any::<(u64, u64)>(), life(), proptest::option::of(content()));
+        (item(folder).boxed(), rest).prop_map(move |(item, ((key, from), life, content))| {
+            RowEntry::Full(Box::new(Row {
+                key: ItemKey(key),
+                folder,
+                from,
+                life,
+                content,
+                item,
+            }))
+        })
     });
-    prop_oneof![3 => row, 1 => (sort_key(), life()).prop_map(|(key, life)| RowEntry::Patch(key, life))].boxed()
+    let patch = (life(), proptest::option::of(content()), any::<bool>()).prop_map(
+        |(life, content, is_dropped)| Patch {
+            life,
+            content,
+            is_dropped,
+        },
+    );
+    let patch = (sort_key(), patch).prop_map(|(key, patch)| RowEntry::Patch(key, patch));
+    prop_oneof![3 => row, 1 => patch].boxed()
 }
 
 fn folder(number: u32) -> Option<FolderId> {
@@ -190,7 +188,6 @@ fn unknown_fields_are_left_out() {
         folder: 0,
         from: 1,
         life: Life::default(),
-        previous: None,
         content: None,
         item,
     }))];
@@ -249,7 +246,6 @@ fn an_ordinary_row_is_small() {
                 folder: 0,
                 from: 1,
                 life: Life::default(),
-                previous: None,
                 content: Some(ContentRef {
                     place: PartLocation {
                         pack: PackNumber(n / 500),

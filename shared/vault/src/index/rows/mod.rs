@@ -62,8 +62,6 @@ pub(crate) struct Row {
     pub from: u64,
     /// Its end.
     pub life: Life,
-    /// The item's version before this one.
-    pub previous: Option<SortKey>,
     /// Where the content is; absent when it could never be read.
     pub content: Option<ContentRef>,
     /// The metadata.
@@ -82,14 +80,52 @@ impl Row {
     }
 }
 
-/// What the index holds at a sort key: a version, or the end of a version that lies in an older
-/// block or commit.
+/// What a later commit says of a version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Patch {
+    /// Its end.
+    pub life: Life,
+    /// Where its content is from then on.
+    pub content: Option<ContentRef>,
+    /// Retention let go of it: a tombstone. Nothing brings it back.
+    pub is_dropped: bool,
+}
+
+impl Patch {
+    /// A patch that brings an end.
+    pub(crate) fn of_life(life: Life) -> Self {
+        Self {
+            life,
+            ..Self::default()
+        }
+    }
+
+    /// A tombstone.
+    pub(crate) fn dropped() -> Self {
+        Self {
+            is_dropped: true,
+            ..Self::default()
+        }
+    }
+
+    /// Adds what `newer` says.
+    fn overlay(self, newer: Self) -> Self {
+        Self {
+            life: self.life.overlay(newer.life),
+            content: newer.content.or(self.content),
+            is_dropped: self.is_dropped || newer.is_dropped,
+        }
+    }
+}
+
+/// What the index holds at a sort key: a version, or what a later commit says of a version that lies
+/// in an older block or commit.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum RowEntry {
     /// A version.
     Full(Box<Row>),
-    /// The end of the version at this key.
-    Patch(SortKey, Life),
+    /// Its end, the new place of its content, or that it is gone.
+    Patch(SortKey, Patch),
 }
 
 impl RowEntry {
@@ -118,19 +154,25 @@ impl Entry for RowEntry {
 
     fn overlay(self, older: Self) -> Self {
         match (self, older) {
-            (Self::Patch(_, life), Self::Full(mut row)) => {
-                row.life = row.life.overlay(life);
+            (Self::Patch(key, patch), Self::Full(_)) if patch.is_dropped => Self::Patch(key, patch),
+            (Self::Patch(_, patch), Self::Full(mut row)) => {
+                row.life = row.life.overlay(patch.life);
+                row.content = patch.content.or(row.content);
                 Self::Full(row)
             }
-            (Self::Patch(key, life), Self::Patch(_, older)) => {
-                Self::Patch(key, older.overlay(life))
+            (Self::Patch(key, patch), Self::Patch(_, older)) => {
+                Self::Patch(key, older.overlay(patch))
             }
             (full, _) => full,
         }
     }
 
     fn is_whole(&self) -> bool {
-        matches!(self, Self::Full(_))
+        matches!(self, Self::Full(_)) || self.is_dropped()
+    }
+
+    fn is_dropped(&self) -> bool {
+        matches!(self, Self::Patch(_, patch) if patch.is_dropped)
     }
 
     fn weight_bytes(&self) -> usize {

@@ -39,7 +39,6 @@ impl SortKey {
     }
 
     /// Reads the key back.
-    #[cfg(test)]
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (folder, rest) = bytes.split_first_chunk()?;
         let (time, rest) = rest.split_first_chunk()?;

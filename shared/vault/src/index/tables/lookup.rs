@@ -7,6 +7,10 @@ use crate::index::rows::column::{Malformed, NumberReader};
 use crate::index::rows::{Life, RowEntry, SortKey};
 use crate::index::table::Entry;
 
+/// Marks of an entry.
+const HAS_HASH: u32 = 1;
+const IS_DROPPED: u32 = 1 << 1;
+
 /// Where a version of an item is in the row table. Sorted by item, then version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LookupEntry {
@@ -16,23 +20,33 @@ pub(crate) struct LookupEntry {
     pub life: Life,
     /// Fingerprint of the metadata; absent in an entry that only brings the end of a version.
     pub hash: Option<u64>,
+    /// Retention let go of the version.
+    pub is_dropped: bool,
 }
 
 impl LookupEntry {
-    /// The entry that belongs to a row entry.
-    pub(crate) fn of(entry: &RowEntry, hash: impl FnOnce(&crate::index::rows::Row) -> u64) -> Self {
-        match entry {
+    /// The entry that belongs to a row entry; `None` for one that only says where the content is.
+    pub(crate) fn of(
+        entry: &RowEntry,
+        hash: impl FnOnce(&crate::index::rows::Row) -> u64,
+    ) -> Option<Self> {
+        Some(match entry {
             RowEntry::Full(row) => Self {
                 place: row.sort_key(),
                 life: row.life,
                 hash: Some(hash(row)),
+                is_dropped: false,
             },
-            RowEntry::Patch(place, life) => Self {
+            RowEntry::Patch(_, patch) if patch.life == Life::default() && !patch.is_dropped => {
+                return None;
+            }
+            RowEntry::Patch(place, patch) => Self {
                 place: *place,
-                life: *life,
+                life: patch.life,
                 hash: None,
+                is_dropped: patch.is_dropped,
             },
-        }
+        })
     }
 
     /// The table's key of a version.
@@ -62,11 +76,16 @@ impl Entry for LookupEntry {
             place: self.place,
             life: older.life.overlay(self.life),
             hash: self.hash.or(older.hash),
+            is_dropped: self.is_dropped || older.is_dropped,
         }
     }
 
     fn is_whole(&self) -> bool {
-        self.hash.is_some()
+        self.hash.is_some() || self.is_dropped
+    }
+
+    fn is_dropped(&self) -> bool {
+        self.is_dropped
     }
 
     fn weight_bytes(&self) -> usize {
@@ -91,7 +110,7 @@ struct LookupBatch {
     /// `next - from + 1`, or 0.
     #[prost(uint64, repeated, tag = "6")]
     nexts: Vec<u64>,
-    /// 1 for an entry with a hash.
+    /// 1 for an entry with a hash, 2 for a tombstone.
     #[prost(uint32, repeated, tag = "7")]
     marks: Vec<u32>,
     #[prost(fixed64, repeated, tag = "8")]
@@ -102,7 +121,13 @@ struct LookupBatch {
 pub(crate) fn encode(entries: &[LookupEntry]) -> Vec<u8> {
     let mut batch = LookupBatch::default();
     let mut before = 0;
-    for LookupEntry { place, life, hash } in entries {
+    for LookupEntry {
+        place,
+        life,
+        hash,
+        is_dropped,
+    } in entries
+    {
         let age = |at: Option<u64>| at.map_or(0, |at| at.wrapping_sub(place.from).wrapping_add(1));
         batch.keys.push(place.key.0.wrapping_sub(before));
         before = place.key.0;
@@ -111,7 +136,10 @@ pub(crate) fn encode(entries: &[LookupEntry]) -> Vec<u8> {
         batch.times.push(place.time);
         batch.ends.push(age(life.end));
         batch.nexts.push(age(life.next));
-        batch.marks.push(hash.is_some().into());
+        let mark = if hash.is_some() { HAS_HASH } else { 0 };
+        batch
+            .marks
+            .push(if *is_dropped { mark | IS_DROPPED } else { mark });
         batch.hashes.extend(hash);
     }
     batch.encode_to_vec()
@@ -135,7 +163,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<LookupEntry>, Malformed> {
             before = before.wrapping_add(*difference);
             let from = froms.next()?;
             let at = |age: u64| (age != 0).then(|| age.wrapping_sub(1).wrapping_add(from));
+            let mark = marks.next()?;
             Ok(LookupEntry {
+                is_dropped: mark & IS_DROPPED != 0,
                 place: SortKey {
                     folder: folders.next()?,
                     time: times.next()?,
@@ -146,7 +176,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<LookupEntry>, Malformed> {
                     end: at(ends.next()?),
                     next: at(nexts.next()?),
                 },
-                hash: (marks.next()? != 0).then(|| hashes.next()).transpose()?,
+                hash: (mark & HAS_HASH != 0).then(|| hashes.next()).transpose()?,
             })
         })
         .collect()
@@ -163,21 +193,24 @@ mod tests {
             0..u64::MAX / 4,
             proptest::option::of(0..u64::MAX / 4),
             proptest::option::of(0..u64::MAX / 4),
-            any::<Option<u64>>(),
+            any::<(Option<u64>, bool)>(),
         )
-            .prop_map(|((folder, time, key), from, end, next, hash)| LookupEntry {
-                place: SortKey {
-                    folder,
-                    time,
-                    key: ItemKey(key),
-                    from,
+            .prop_map(
+                |((folder, time, key), from, end, next, (hash, is_dropped))| LookupEntry {
+                    place: SortKey {
+                        folder,
+                        time,
+                        key: ItemKey(key),
+                        from,
+                    },
+                    life: Life {
+                        end: end.map(|age| from + age),
+                        next: next.map(|age| from + age),
+                    },
+                    hash,
+                    is_dropped,
                 },
-                life: Life {
-                    end: end.map(|age| from + age),
-                    next: next.map(|age| from + age),
-                },
-                hash,
-            })
+            )
     }
 
     proptest! {

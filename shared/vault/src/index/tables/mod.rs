@@ -1,8 +1,9 @@
-//! The five tables of an index.
+//! The six tables of an index.
 
 pub(crate) mod lookup;
 pub(crate) mod packs;
 pub(crate) mod parts;
+pub(crate) mod refs;
 pub(crate) mod snapshots;
 
 use crate::format::frame::FrameKind;
@@ -69,7 +70,7 @@ impl Table for Parts {
 pub(crate) struct Packs;
 
 impl Table for Packs {
-    type Entry = crate::pack_table::PackEntry;
+    type Entry = packs::PackLine;
     const FRAME: FrameKind = FrameKind::PackBlock;
     const NAME: &'static str = "packs";
 
@@ -79,6 +80,24 @@ impl Table for Packs {
 
     fn decode(bytes: &[u8], _: &FolderNames) -> Result<Vec<Self::Entry>, Malformed> {
         packs::decode(bytes)
+    }
+}
+
+/// Which parts stored contents refer to.
+#[derive(Debug)]
+pub(crate) struct Refs;
+
+impl Table for Refs {
+    type Entry = refs::RefEntry;
+    const FRAME: FrameKind = FrameKind::RefBlock;
+    const NAME: &'static str = "references";
+
+    fn encode(entries: &[Self::Entry]) -> Vec<u8> {
+        refs::encode(entries)
+    }
+
+    fn decode(bytes: &[u8], _: &FolderNames) -> Result<Vec<Self::Entry>, Malformed> {
+        refs::decode(bytes)
     }
 }
 

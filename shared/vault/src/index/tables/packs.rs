@@ -8,7 +8,26 @@ use crate::index::rows::column::Malformed;
 use crate::index::table::Entry;
 use crate::pack_table::{PackEntry, PackId};
 
-impl Entry for PackEntry {
+/// A line of the pack table, or a tombstone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PackLine {
+    /// The pack.
+    There(PackEntry),
+    /// Retention let go of the pack with this number.
+    Dropped(PackNumber),
+}
+
+impl PackLine {
+    /// The pack.
+    pub(crate) fn entry(self) -> Option<PackEntry> {
+        match self {
+            Self::There(entry) => Some(entry),
+            Self::Dropped(_) => None,
+        }
+    }
+}
+
+impl Entry for PackLine {
     type Key = [u8; 4];
 
     fn parse_key(bytes: &[u8]) -> Option<Self::Key> {
@@ -16,11 +35,20 @@ impl Entry for PackEntry {
     }
 
     fn key(&self) -> Self::Key {
-        self.number.0.to_be_bytes()
+        match self {
+            Self::There(entry) => entry.number,
+            Self::Dropped(number) => *number,
+        }
+        .0
+        .to_be_bytes()
     }
 
     fn overlay(self, _older: Self) -> Self {
         self
+    }
+
+    fn is_dropped(&self) -> bool {
+        matches!(self, Self::Dropped(_))
     }
 
     fn weight_bytes(&self) -> usize {
@@ -111,18 +139,30 @@ struct PackBatch {
     packs: Vec<PackMessage>,
 }
 
-/// Encodes entries in their order.
-pub(crate) fn encode(entries: &[PackEntry]) -> Vec<u8> {
-    let packs = entries.iter().map(PackMessage::of).collect();
+/// Encodes entries in their order. A tombstone is a line with its number and no name.
+pub(crate) fn encode(entries: &[PackLine]) -> Vec<u8> {
+    let message = |line: &PackLine| match line {
+        PackLine::There(entry) => PackMessage::of(entry),
+        PackLine::Dropped(number) => PackMessage {
+            number: number.0,
+            ..PackMessage::default()
+        },
+    };
+    let packs = entries.iter().map(message).collect();
     PackBatch { packs }.encode_to_vec()
 }
 
 /// Decodes entries.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<PackEntry>, Malformed> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<PackLine>, Malformed> {
     PackBatch::decode(bytes)
         .map_err(|_| Malformed("packs are not readable"))?
         .packs
         .iter()
-        .map(PackMessage::entry)
+        .map(|message| {
+            if message.ulid.is_none() && message.segment.is_none() {
+                return Ok(PackLine::Dropped(PackNumber(message.number)));
+            }
+            message.entry().map(PackLine::There)
+        })
         .collect()
 }

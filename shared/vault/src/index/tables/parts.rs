@@ -8,13 +8,13 @@ use crate::index::rows::column::{Malformed, NumberReader};
 use crate::index::table::Entry;
 use crate::pack_table::PartLocation;
 
-/// A part that is stored.
+/// A part that is stored, or a tombstone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PartEntry {
     /// Its content id.
     pub id: ContentId,
-    /// Where it lies.
-    pub place: PartLocation,
+    /// Where it lies; `None` when retention let go of it.
+    pub place: Option<PartLocation>,
 }
 
 impl Entry for PartEntry {
@@ -30,6 +30,10 @@ impl Entry for PartEntry {
 
     fn overlay(self, _older: Self) -> Self {
         self
+    }
+
+    fn is_dropped(&self) -> bool {
+        self.place.is_none()
     }
 
     fn weight_bytes(&self) -> usize {
@@ -49,6 +53,7 @@ pub(crate) struct PartBatch {
     frames: Vec<u32>,
     #[prost(uint32, repeated, tag = "4")]
     offsets: Vec<u32>,
+    /// No frame has 0 bytes: that is a tombstone, whose other columns are 0, too.
     #[prost(uint32, repeated, tag = "5")]
     stored_bytes: Vec<u32>,
     #[prost(uint32, repeated, tag = "6")]
@@ -60,6 +65,10 @@ impl PartBatch {
     pub(crate) fn of(entries: &[PartEntry]) -> Self {
         let mut batch = Self::default();
         for PartEntry { id, place } in entries {
+            let place = place.unwrap_or(PartLocation {
+                pack: PackNumber(0),
+                frame: FrameRef::default(),
+            });
             batch.ids.extend_from_slice(&id.0);
             batch.packs.push(place.pack.0);
             batch.frames.push(place.frame.number);
@@ -80,17 +89,18 @@ impl PartBatch {
         self.ids
             .chunks(16)
             .map(|id| {
+                let place = PartLocation {
+                    pack: PackNumber(packs.next()?),
+                    frame: FrameRef {
+                        number: frames.next()?,
+                        offset: offsets.next()?,
+                        stored_bytes: stored_bytes.next()?,
+                        plain_bytes: plain_bytes.next()?,
+                    },
+                };
                 Ok(PartEntry {
                     id: ContentId::from_slice(id).ok_or(Malformed("a content id is cut off"))?,
-                    place: PartLocation {
-                        pack: PackNumber(packs.next()?),
-                        frame: FrameRef {
-                            number: frames.next()?,
-                            offset: offsets.next()?,
-                            stored_bytes: stored_bytes.next()?,
-                            plain_bytes: plain_bytes.next()?,
-                        },
-                    },
+                    place: (place.frame.stored_bytes != 0).then_some(place),
                 })
             })
             .collect()
@@ -118,7 +128,7 @@ mod tests {
         let entries: Vec<_> = (0..5_u8)
             .map(|n| PartEntry {
                 id: ContentId([n; 16]),
-                place: PartLocation {
+                place: (n != 3).then_some(PartLocation {
                     pack: PackNumber(n.into()),
                     frame: FrameRef {
                         number: 1,
@@ -126,7 +136,7 @@ mod tests {
                         stored_bytes: 3,
                         plain_bytes: n.into(),
                     },
-                },
+                }),
             })
             .collect();
         assert_eq!(decode(&encode(&entries)).unwrap(), entries);

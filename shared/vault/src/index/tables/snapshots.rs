@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub end: Option<EndOfRun>,
     /// What the index counted after it.
     pub counts: IndexCounts,
+    /// Retention let go of some of what it showed: it cannot be looked at any more.
+    pub is_thinned: bool,
 }
 
 impl Snapshot {
@@ -259,6 +261,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Snapshot>, Malformed> {
                     .ok_or(Malformed("a commit's time is out of range"))?,
                 end: entry.end.as_ref().map(EndMessage::end),
                 counts: entry.counts.into(),
+                is_thinned: false,
             })
         })
         .collect()

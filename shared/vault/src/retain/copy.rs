@@ -1,0 +1,131 @@
+//! Copies what is needed out of packs that are mostly dead.
+
+use std::collections::HashMap;
+
+use mailkeep_ports::{GetOptions, StorageClass};
+
+use crate::core::MailboxCore;
+use crate::error::VaultError;
+use crate::format::builder::ObjectBuilder;
+use crate::format::frame::{FrameKind, FrameRef};
+use crate::format::header::ObjectKind;
+use crate::ids::Ulid;
+use crate::index::tables::refs::ContentPlace;
+use crate::names;
+use crate::object::{ObjectReader, put_options};
+use crate::pack::{FlushedPack, StagedPack, StagedRefs};
+use crate::pack_table::{PackEntry, PackId};
+use crate::retain::account::{Account, Inventory};
+
+/// New packs with frames of old ones, byte for byte the same inside.
+pub(crate) struct Copier<'a> {
+    core: &'a MailboxCore,
+    pack_bytes: usize,
+    open: ObjectBuilder,
+    open_refs: Vec<StagedRefs>,
+    /// Packs that are in the store.
+    pub packs: Vec<FlushedPack>,
+    /// Where item frames lie now.
+    pub moved: HashMap<ContentPlace, (StagedPack, FrameRef)>,
+    /// Bytes that were copied.
+    pub bytes: u64,
+}
+
+impl<'a> Copier<'a> {
+    /// A copier that closes a pack at this size.
+    pub(crate) fn new(core: &'a MailboxCore, pack_bytes: usize) -> Self {
+        Self {
+            core,
+            pack_bytes,
+            open: ObjectBuilder::new(ObjectKind::Pack),
+            open_refs: vec![],
+            packs: vec![],
+            moved: HashMap::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Copies what is needed of one pack: one request to read it.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Missing` when it cannot be read; nothing of it was copied then.
+    pub(crate) async fn copy(
+        &mut self,
+        pack: &PackEntry,
+        account: &Account,
+        inventory: &Inventory,
+    ) -> Result<(), VaultError> {
+        let store = &*self.core.ctx.store;
+        let key = pack.id.key(&self.core.id)?;
+        let kind = match pack.id {
+            PackId::Pack(_) => ObjectKind::Pack,
+            PackId::Segment(_) => ObjectKind::Segment,
+        };
+        let body = store.get(&key, GetOptions::default()).await?.body;
+        let reader = ObjectReader::from_bytes(self.core.keys.objects(), kind, &key, body)?;
+        let mut frames = vec![];
+        for frame in reader.frames() {
+            let place = ContentPlace {
+                pack: pack.number,
+                frame: frame.place.number,
+            };
+            let is_needed = match frame.kind {
+                FrameKind::Item => account.contents.contains(&place),
+                FrameKind::Part => inventory.frames.contains(&place),
+                _ => false,
+            };
+            if is_needed {
+                frames.push((place, reader.copy(store, frame).await?));
+            }
+        }
+        for (place, frame) in frames {
+            let stored = u64::try_from(frame.stored_bytes()).unwrap_or(u64::MAX);
+            self.bytes = self.bytes.saturating_add(stored);
+            if self.open.len() >= self.pack_bytes {
+                self.close().await?;
+            }
+            let new = self.open.append(&frame)?;
+            if frame.kind == FrameKind::Item {
+                self.moved.insert(place, (self.staged(), new));
+                self.open_refs.push(StagedRefs {
+                    frame: new.number,
+                    parts: inventory.contents.get(&place).cloned().unwrap_or_default(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of the pack that is open.
+    fn staged(&self) -> StagedPack {
+        StagedPack(u32::try_from(self.packs.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Uploads the open pack, if there is anything in it.
+    pub(crate) async fn close(&mut self) -> Result<(), VaultError> {
+        if self.open.frames().is_empty() {
+            return Ok(());
+        }
+        let ctx = &self.core.ctx;
+        let staged = self.staged();
+        let builder = std::mem::replace(&mut self.open, ObjectBuilder::new(ObjectKind::Pack));
+        let ulid = Ulid::new(&*ctx.clock, &*ctx.rng);
+        let key = names::pack(&self.core.id, ulid)?;
+        let object = builder.finish(self.core.keys.objects(), &key, &*ctx.rng)?;
+        let uploaded_at = ctx.clock.now();
+        let options = put_options(&object, StorageClass::Cold);
+        let size_bytes = u64::try_from(object.bytes.len()).unwrap_or(u64::MAX);
+        ctx.store.put(&key, object.bytes, options).await?;
+        self.packs.push(FlushedPack {
+            staged,
+            ulid,
+            size_bytes,
+            sha256: object.sha256,
+            header: object.header,
+            frames: object.frames,
+            refs: std::mem::take(&mut self.open_refs),
+            uploaded_at,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,7 @@
+//! The run that deletes, compared with what must be restorable.
+
+mod beside;
+mod crashes;
+mod points;
+mod rules;
+mod world;
