@@ -183,6 +183,21 @@ async fn init_makes_keys_that_work_and_touches_nothing_that_is_there() {
     init("correct horse").await.expect(2);
     assert_eq!(std::fs::read(&recovery).unwrap(), b"mine");
     std::fs::remove_file(&recovery).unwrap();
+    // A folder cannot forbid deleting; that is said, and no vault is made.
+    let mut locked = world.bare();
+    locked.arg("init").arg("--vault").arg(world.path("locked"));
+    locked
+        .arg("--recovery-key-file")
+        .arg(world.path("locked.key"));
+    locked.args(["--lock", "compliance", "--lock-days", "30"]);
+    locked.env("MAILKEEP_PASSPHRASE", "correct horse");
+    let locked = run(locked).await.expect(1);
+    assert!(
+        locked.stderr.contains("no Object Lock"),
+        "{}",
+        locked.stderr
+    );
+    assert!(!world.path("locked").join("vault").exists());
     let made = init("correct horse").await.expect(0);
     assert!(made.text().contains("lost for good"), "{}", made.text());
     init("correct horse").await.expect(2);

@@ -26,14 +26,9 @@ pub struct RetainArgs {
     /// Do not ask
     #[arg(long, conflicts_with = "dry_run")]
     pub yes: bool,
-    /// Delete an object so long after nothing needs it any more (at least 2d)
-    #[arg(
-        long,
-        value_name = "TIME",
-        default_value = "7d",
-        conflicts_with = "dry_run"
-    )]
-    pub grace: DaysArg,
+    /// Delete an object so long after nothing needs it any more (default: 7d, at least 2d)
+    #[arg(long, value_name = "TIME", conflicts_with = "dry_run")]
+    pub grace: Option<DaysArg>,
     /// Only this mailbox: address or id (repeatable; default: all)
     #[arg(long = "mailbox", value_name = "ADDRESS")]
     pub mailboxes: Vec<String>,

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use mailkeep_engine::retain::{self, MailboxRetention, MailboxRun};
 use mailkeep_engine::{Engine, browse};
-use mailkeep_vault::{MIN_GRACE_DAYS, MailboxId, MailboxPlan, Retained};
+use mailkeep_vault::{DEFAULT_GRACE_DAYS, MIN_GRACE_DAYS, MailboxId, MailboxPlan, Retained};
 
 use crate::args::RetainArgs;
 use crate::output::{Column, Output, Table, human};
@@ -16,7 +16,8 @@ use crate::{CliError, Exit};
 /// # Errors
 /// When the vault, a policy or a hold cannot be read, there is no such mailbox, or nobody agreed.
 pub(super) async fn run(session: &Session, args: &RetainArgs) -> Result<Exit, CliError> {
-    if args.grace.0 < MIN_GRACE_DAYS {
+    let grace = args.grace.map_or(DEFAULT_GRACE_DAYS, |grace| grace.0);
+    if grace < MIN_GRACE_DAYS {
         return Err(CliError::Usage(format!(
             "--grace must be at least {MIN_GRACE_DAYS}d: restores and paused backups rely on it"
         )));
@@ -36,7 +37,7 @@ pub(super) async fn run(session: &Session, args: &RetainArgs) -> Result<Exit, Cl
             confirm(&question)?;
         }
     }
-    let runs = retain::run(&engine, &mailboxes, args.grace.0).await?;
+    let runs = retain::run(&engine, &mailboxes, grace).await?;
     let exit = show_runs(&mut output, &runs)?;
     output.flush()?;
     Ok(exit)

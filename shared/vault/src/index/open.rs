@@ -9,7 +9,7 @@ use crate::error::VaultError;
 use crate::format::frame::FrameKind;
 use crate::format::header::ObjectKind;
 use crate::index::block::BlockReader;
-use crate::index::floor;
+use crate::index::floor::{self, Floor};
 use crate::index::fold::Index;
 use crate::index::listing::{self, Listing};
 use crate::index::names::is_checkpoint_error;
@@ -39,8 +39,8 @@ pub(crate) struct Opened {
     pub blocks: Arc<BlockReader>,
     /// Checkpoints that were left out.
     pub skipped: Vec<u64>,
-    /// Commits up to this one are closed.
-    pub floor: u64,
+    /// Up to where the log is closed.
+    pub floor: Floor,
 }
 
 /// Opens the index of a mailbox, without the checkpoints in `skip`. Damaged checkpoints are skipped: they
@@ -76,9 +76,9 @@ pub(crate) async fn open(
         };
         let mut index = index;
         listing.log.retain(|sequence| *sequence <= up_to);
-        if newest < floor && floor <= up_to {
+        if newest < floor.sequence && floor.sequence <= up_to {
             return Err(VaultError::missing(
-                names::checkpoint(&core.id, floor)?.as_str(),
+                names::checkpoint(&core.id, floor.sequence)?.as_str(),
                 "the log up to this commit is closed, and no checkpoint that holds it can be read; restore it from a replica or an older version of the bucket",
             ));
         }
@@ -92,17 +92,17 @@ pub(crate) async fn open(
     }
 }
 
-/// The commit up to which the log is closed; 0 when none is. A damaged floor is passed over: it matters to
-/// writers, who look at it again.
-async fn read_floor(core: &MailboxCore, listing: &Listing) -> Result<u64, VaultError> {
+/// Up to where the log is closed. A damaged floor is passed over: it matters to writers, who look at it
+/// again.
+async fn read_floor(core: &MailboxCore, listing: &Listing) -> Result<Floor, VaultError> {
     if !listing.has_floor {
-        return Ok(0);
+        return Ok(Floor::default());
     }
     match floor::read(core).await {
-        Ok(floor) => Ok(floor.map_or(0, |(floor, _)| floor.sequence)),
+        Ok(floor) => Ok(floor.map(|(floor, _)| floor).unwrap_or_default()),
         Err(error @ VaultError::Corrupt { .. }) => {
             tracing::warn!(mailbox = %core.id, %error, "reading on without the floor");
-            Ok(0)
+            Ok(Floor::default())
         }
         Err(error) => Err(error),
     }

@@ -122,7 +122,10 @@ impl MailboxView {
         let core = &self.inner.core;
         let mut after = None;
         // What lies below the floor may be deleted; data that is still needed is expected all the same.
-        let mut next_commit = self.inner.opened().floor.saturating_add(1);
+        let floor = self.inner.opened().floor.clone();
+        let mut next_commit = floor.sequence.saturating_add(1);
+        let mut carriers: BTreeSet<u64> = [floor.sequence, floor.next].into();
+        carriers.remove(&0);
         loop {
             let options = ListOptions {
                 prefix: names::mailbox_prefix(&core.id),
@@ -146,6 +149,9 @@ impl MailboxView {
                     next_commit = next_commit.max(sequence.saturating_add(1));
                 } else if name.starts_with(&names::checkpoint_prefix(&core.id)) {
                     counts.checkpoints += 1;
+                    if let Some(sequence) = names::sequence_of(name) {
+                        carriers.remove(&sequence);
+                    }
                 } else if name.starts_with(&names::pack_prefix(&core.id)) {
                     counts.packs += 1;
                     if !expected.contains_key(name) {
@@ -169,6 +175,10 @@ impl MailboxView {
                 Some(next) => after = Some(next),
                 None => break,
             }
+        }
+        for carrier in carriers {
+            let key = names::checkpoint(&core.id, carrier)?;
+            found(Finding::new(key.as_str(), Defect::Missing));
         }
         for sequence in next_commit..=self.sequence() {
             let key = names::log(&core.id, sequence)?;

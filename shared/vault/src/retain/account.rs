@@ -1,5 +1,6 @@
 //! What of a mailbox's packs is still needed. Counted anew each time; nothing is trusted to a counter.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 
@@ -173,9 +174,8 @@ impl Account {
                 continue;
             };
             let place = place_of(&content);
-            if !inventory.contents.contains_key(&place) {
-                let parts = self.read_parts(core, &content).await?;
-                inventory.contents.insert(place, parts);
+            if let Entry::Vacant(unknown) = inventory.contents.entry(place) {
+                unknown.insert(self.read_parts(core, &content).await?);
             }
             inventory.rows.push((row.sort_key(), content));
         }

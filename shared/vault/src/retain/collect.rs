@@ -12,7 +12,7 @@ use crate::pack_table::{PackEntry, PackId};
 use crate::retain::account::{Account, Inventory, place_of};
 use crate::retain::committer::{Change, Committer, Outcome, RowChange};
 use crate::retain::copy::Copier;
-use crate::retain::run::{RetainLimits, Retained};
+use crate::retain::report::{RetainLimits, Retained};
 
 /// What the packs of a mailbox deserve.
 #[derive(Debug, Default)]

@@ -3,8 +3,8 @@
 //! `docs/retention.md` describes the rules and why they are so; the rules themselves are
 //! [`mailkeep_model::retention`].
 //!
-//! Code map: `settings`, `hold` and `signs` (what decides), `plan` (what it means), `run` (the run that
-//! deletes, step by step), `committer` (its commits), `account`, `copy` and `collect` (garbage
+//! Code map: `settings`, `hold` and `signs` (what decides), `plan` (what it means), `run` and `report`
+//! (the run that deletes, step by step), `committer` (its commits), `account`, `copy` and `collect` (garbage
 //! collection), `raise` (closing the log), `sweep` (deleting).
 
 mod account;
@@ -14,6 +14,7 @@ mod copy;
 mod hold;
 mod plan;
 mod raise;
+mod report;
 mod run;
 #[cfg(test)]
 mod run_tests;
@@ -25,5 +26,6 @@ mod tests;
 
 pub use hold::Hold;
 pub use plan::MailboxPlan;
-pub use run::{DEFAULT_GRACE_DAYS, MIN_GRACE_DAYS, Retained};
+pub use report::Retained;
+pub use run::{DEFAULT_GRACE_DAYS, MIN_GRACE_DAYS};
 pub use settings::{PolicyScope, RetentionSettings};

@@ -17,7 +17,7 @@ use crate::index::scan::Scan;
 use crate::index::table::Lsm;
 use crate::names;
 use crate::retain::committer::{Change, Committer, Outcome};
-use crate::retain::run::RetainLimits;
+use crate::retain::report::RetainLimits;
 
 /// Reads the floor. One that is damaged is made anew: as high as the newest checkpoint, so that no
 /// commit below it can ever count.

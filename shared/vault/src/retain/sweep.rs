@@ -15,7 +15,7 @@ use crate::index::release::Condemned;
 use crate::names;
 use crate::pack_table::PackId;
 use crate::retain::committer::Committer;
-use crate::retain::run::Retained;
+use crate::retain::report::Retained;
 
 /// The time by the store's own clock: that of an object written just now.
 pub(crate) async fn store_time(core: &MailboxCore) -> Result<DateTime<Utc>, VaultError> {

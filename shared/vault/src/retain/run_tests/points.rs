@@ -65,7 +65,7 @@ async fn folding_commutes_with_checkpointing_tombstones_included() {
             if round % 4 == 3 {
                 let settings = settings(policy, world.now());
                 let refresh = || async { Ok(settings.clone()) };
-                let limits = crate::retain::run::RetainLimits {
+                let limits = crate::retain::report::RetainLimits {
                     floor_commits: u64::MAX,
                     ..crate::retain::run_tests::world::limits()
                 };

@@ -17,7 +17,7 @@ use crate::index::{CommitInfo, EndOfRun};
 use crate::mailbox::Mailbox;
 use crate::pack::PackLimits;
 use crate::retain::RetentionSettings;
-use crate::retain::run::{RetainLimits, Retained};
+use crate::retain::report::{RetainLimits, Retained};
 use crate::testing;
 
 /// Days of grace in these tests.
