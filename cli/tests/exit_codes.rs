@@ -189,7 +189,7 @@ async fn init_makes_keys_that_work_and_touches_nothing_that_is_there() {
     locked
         .arg("--recovery-key-file")
         .arg(world.path("locked.key"));
-    locked.args(["--lock", "compliance", "--lock-days", "30"]);
+    locked.args(["--lock-mode", "compliance", "--lock-days", "30"]);
     locked.env("MAILKEEP_PASSPHRASE", "correct horse");
     let locked = run(locked).await.expect(1);
     assert!(

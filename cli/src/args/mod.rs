@@ -22,7 +22,7 @@ pub use query::QueryArgs;
 pub use restore::{OnConflict, PlacementArg, RestoreArgs};
 pub use retention::{HoldCommand, PolicyCommand, RetainArgs};
 pub use vault::{
-    BackupArgs, InitArgs, LockArg, MailboxCommand, MailboxLsArgs, StatsArgs, VerifyArgs,
+    BackupArgs, InitArgs, MailboxCommand, MailboxLsArgs, StatsArgs, VerifyArgs,
 };
 
 const EXAMPLES: &str = "\
