@@ -40,6 +40,12 @@ impl SecretInput {
         }
     }
 
+    /// Secrets by the names of their places.
+    #[must_use]
+    pub fn secrets(&self) -> &dyn Secrets {
+        &self.secrets
+    }
+
     /// A secret from the first line of `file`, else from the variable, else from the prompt.
     ///
     /// # Errors

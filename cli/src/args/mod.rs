@@ -4,6 +4,7 @@ pub mod browse;
 pub mod connection;
 pub mod job;
 pub mod keys;
+pub mod notify;
 pub mod query;
 pub mod restore;
 pub mod retention;
@@ -18,6 +19,7 @@ pub use browse::{CatArgs, DiffArgs, ExportArgs, ExportFormat, FindArgs, LsArgs, 
 pub use connection::{AddArgs, Cloud, ConnectionCommand, TestArgs};
 pub use job::{ApplyArgs, DatabaseArgs, JobCommand, ServeArgs, WhenActiveArgs};
 pub use keys::{DrillArgs, EraseArgs, KeyAddArgs, KeyCommand, KeyRotateArgs, RestartArgs};
+pub use notify::NotifyCommand;
 pub use query::QueryArgs;
 pub use restore::{OnConflict, PlacementArg, RestoreArgs};
 pub use retention::{HoldCommand, PolicyCommand, RetainArgs};
@@ -165,6 +167,9 @@ pub enum Command {
     /// Legal holds: what is kept whatever a policy says
     #[command(subcommand)]
     Hold(HoldCommand),
+    /// Mail and webhooks that tell of jobs: check their settings, send a test message
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Show how much the vault holds
     Stats(StatsArgs),
     /// Who can open the vault: list, add, remove, rotate

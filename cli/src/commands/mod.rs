@@ -16,6 +16,7 @@ mod key;
 mod list;
 mod lookup;
 mod mailbox;
+mod notify;
 mod policy;
 mod restore;
 mod retain;
@@ -72,6 +73,7 @@ pub async fn run(session: &Session, command: &Command) -> Result<Exit, CliError>
         Command::Retain(args) => retain::run(session, args).await,
         Command::Policy(command) => policy::run(session, command).await,
         Command::Hold(command) => hold::run(session, command).await,
+        Command::Notify(command) => notify::run(session, command).await,
         Command::Stats(args) => stats::run(session, args).await,
         Command::Completions { shell } => completions(session, *shell),
     }

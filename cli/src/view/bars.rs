@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mailkeep_engine::Progress;
+use mailkeep_model::progress::{Done, Meter, Spent};
 use mailkeep_ports::Clock;
 
+use super::pace::{Pace, all_left, outlook_words, speed_words};
 use crate::output::{human, table};
 
 /// Whether there are bars.
@@ -46,15 +48,18 @@ struct State {
     started: Option<Duration>,
     finished_rows: u64,
     expected_rows: Option<u64>,
-    finished_items: u64,
-    finished_bytes: u64,
+    finished: Done,
+    finished_time: Duration,
+    finished_spent: Spent,
+    /// Most rows at a time so far.
+    at_once: usize,
+    /// The pace of all rows together.
+    total: Meter,
 }
 
 struct Row {
     bar: ProgressBar,
-    started: Duration,
-    items: u64,
-    bytes: u64,
+    pace: Pace,
 }
 
 impl Bars {
@@ -101,44 +106,43 @@ impl Bars {
         if let Some(expected) = expected {
             bar.set_length(expected);
         }
-        state.rows.insert(
-            key.to_owned(),
-            Row {
-                bar,
-                started: now,
-                items: 0,
-                bytes: 0,
-            },
-        );
+        let pace = Pace::new(now);
+        state.rows.insert(key.to_owned(), Row { bar, pace });
+        state.at_once = state.at_once.max(state.rows.len());
+        let done = state.total.done();
+        state.total.sample(now, done);
     }
 
     /// Shows how far a row has come.
     pub fn update(&self, key: &str, progress: &Progress) {
-        let now = self.clock.monotonic();
+        let (now, wall) = (self.clock.monotonic(), self.clock.now());
         let mut state = self.lock();
+        let is_alone = state.expected_rows == Some(1);
         if let Some(row) = state.rows.get_mut(key) {
-            row.items = progress.items_done;
-            row.bytes = progress.bytes_done;
+            row.pace.sample(now, progress);
             if let Some(expected) = progress.items_expected {
                 row.bar.set_length(expected.max(progress.items_done));
             }
             row.bar.set_position(progress.items_done);
             let mut text = figures(progress.items_done, progress.items_expected, "item");
-            text.push_str(&rates(
-                progress.items_done,
-                progress.bytes_done,
-                now.saturating_sub(row.started),
-            ));
+            text.push_str(&row.pace.words());
+            // What holds up all of them is told in the total.
+            let spent = if is_alone {
+                row.pace.spent()
+            } else {
+                Spent::default()
+            };
+            text.push_str(&outlook_words(row.pace.time_left(now, wall), &spent));
             if let Some(until) = progress.throttled_until {
-                let wait = until.signed_duration_since(self.clock.now());
+                let wait = until.signed_duration_since(wall);
                 let seconds = wait.num_seconds().max(0) + 1;
-                text.push_str(&format!("  · throttled, waits {seconds} s"));
+                text.push_str(&format!(" · throttled, waits {seconds} s"));
             } else if progress.counters.throttles > 0 {
-                text.push_str(&format!("  · throttled {}×", progress.counters.throttles));
+                text.push_str(&format!(" · throttled {}×", progress.counters.throttles));
             }
             row.bar.set_message(text);
         }
-        self.show_total(&state, now);
+        self.show_total(&mut state, now);
     }
 
     /// Shows something else than items: objects checked, a step that has no count.
@@ -152,7 +156,7 @@ impl Bars {
             row.bar.set_position(done);
             row.bar.set_message(figures(done, expected, unit));
         }
-        self.show_total(&state, now);
+        self.show_total(&mut state, now);
     }
 
     /// Takes a row away.
@@ -161,12 +165,15 @@ impl Bars {
         let mut state = self.lock();
         state.finished_rows += 1;
         if let Some(row) = state.rows.remove(key) {
-            state.finished_items += row.items;
-            state.finished_bytes += row.bytes;
+            let done = row.pace.done();
+            state.finished.items += done.items;
+            state.finished.bytes += done.bytes;
+            state.finished_time += row.pace.worked();
+            state.finished_spent = state.finished_spent.plus(row.pace.spent());
             row.bar.finish_and_clear();
             self.multi.remove(&row.bar);
         }
-        self.show_total(&state, now);
+        self.show_total(&mut state, now);
     }
 
     /// Runs something that prints, with the bars out of the way.
@@ -183,10 +190,14 @@ impl Bars {
         self.total.finish_and_clear();
     }
 
-    fn show_total(&self, state: &State, now: Duration) {
-        let items = state.finished_items + state.rows.values().map(|row| row.items).sum::<u64>();
-        let bytes = state.finished_bytes + state.rows.values().map(|row| row.bytes).sum::<u64>();
-        let elapsed = now.saturating_sub(state.started.unwrap_or(now));
+    fn show_total(&self, state: &mut State, now: Duration) {
+        let (mut done, mut spent) = (state.finished, state.finished_spent);
+        for row in state.rows.values() {
+            done.items += row.pace.done().items;
+            done.bytes += row.pace.done().bytes;
+            spent = spent.plus(row.pace.spent());
+        }
+        state.total.sample(now, done);
         if state.expected_rows == Some(1) {
             return;
         }
@@ -194,10 +205,24 @@ impl Bars {
             "{} done",
             figures(state.finished_rows, state.expected_rows, "mailbox")
         );
-        if items > 0 {
-            text.push_str(&format!(" · {}", human::plural(items, "item")));
-            text.push_str(&rates(items, bytes, elapsed));
+        if done.items > 0 {
+            text.push_str(&format!(" · {}", human::plural(done.items, "item")));
+            let (recent, average) = (state.total.recent(), state.total.average());
+            text.push_str(&speed_words(done, recent, average));
         }
+        let at_work = u64::try_from(state.rows.len()).unwrap_or(u64::MAX);
+        let waiting = state
+            .expected_rows
+            .map(|rows| rows.saturating_sub(state.finished_rows + at_work));
+        let left = all_left(
+            state.rows.values().map(|row| &row.pace),
+            waiting,
+            (state.finished_rows, state.finished_time),
+            state.at_once,
+            (now, self.clock.now()),
+        );
+        text.push_str(&outlook_words(left, &spent));
+        let elapsed = now.saturating_sub(state.started.unwrap_or(now));
         text.push_str(&format!(" · {}", human::duration(elapsed.as_secs_f64())));
         self.total.set_message(text);
         self.total.tick();
@@ -238,27 +263,6 @@ fn figures(done: u64, expected: Option<u64>, unit: &str) -> String {
     }
 }
 
-/// `  12 MiB  3.0 MiB/s  240 items/s`
-fn rates(items: u64, bytes: u64, elapsed: Duration) -> String {
-    let seconds = elapsed.as_secs_f64().max(0.1);
-    let per_second = |amount: u64| {
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a rate that is shown with two digits"
-        )]
-        let rate = (amount as f64 / seconds) as u64;
-        rate
-    };
-    format!(
-        "  {}  {}/s  {}/s",
-        human::size(bytes),
-        human::size(per_second(bytes)),
-        human::plural(per_second(items), "item"),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,11 +274,5 @@ mod tests {
         assert_eq!(figures(2, Some(8), "mailbox"), "2/8 mailboxes");
         // More turned up than expected: never more than all.
         assert_eq!(figures(7, Some(5), "item"), "7/7 items");
-    }
-
-    #[test]
-    fn rates_count_whole_seconds() {
-        let text = rates(100, 10 << 20, Duration::from_secs(10));
-        assert_eq!(text, "  10 MiB  1.0 MiB/s  10 items/s");
     }
 }

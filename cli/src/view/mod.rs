@@ -3,6 +3,8 @@
 pub mod backup;
 pub mod bars;
 pub mod items;
+mod pace;
+mod pace;
 pub mod restore;
 pub mod verify;
 

@@ -1,6 +1,9 @@
 //! What happens while a run works, for progress bars and machine-readable output.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
+use mailkeep_model::progress::Spent;
 use mailkeep_model::{
     Counters, FailureClass, Gap, MailboxSummary, RunId, RunSummary, SourceMailboxId,
 };
@@ -16,6 +19,8 @@ pub struct Progress {
     pub bytes_done: u64,
     /// Until when the service asked to wait, if it did and the time has not passed.
     pub throttled_until: Option<DateTime<Utc>>,
+    /// What time went by with so far.
+    pub spent: Spent,
     /// The full counters.
     pub counters: Counters,
 }
@@ -49,6 +54,15 @@ pub enum Event {
         mailbox: SourceMailboxId,
         /// How far.
         progress: Progress,
+    },
+    /// A folder was followed to its end, or as far as it went, and something was in it.
+    FolderFinished {
+        /// The mailbox.
+        mailbox: SourceMailboxId,
+        /// The folder's path.
+        folder: String,
+        /// What was counted in it.
+        counters: Counters,
     },
     /// A folder's cursor was lost; the folder is listed anew and compared.
     FolderResync {
@@ -126,6 +140,15 @@ pub enum Event {
 pub trait Observer: Send + Sync + 'static {
     /// Something happened.
     fn event(&self, event: &Event);
+}
+
+/// Tells several observers.
+pub struct Fan(pub Vec<Arc<dyn Observer>>);
+
+impl Observer for Fan {
+    fn event(&self, event: &Event) {
+        self.0.iter().for_each(|observer| observer.event(event));
+    }
 }
 
 /// An observer that ignores everything.

@@ -1,13 +1,21 @@
-//! Adapters for one machine: folder store, job database, system clock and randomness, secrets.
+//! Adapters for one machine: folder store, job database, system clock and randomness, secrets, mail,
+//! webhooks, scripts, logs.
 
 pub mod clock;
 pub mod database;
 pub mod folder;
+pub mod hooks;
+mod http;
+pub mod logs;
+pub mod notify;
 pub mod rng;
 pub mod secrets;
 
 pub use clock::SystemClock;
 pub use database::{Database, DatabaseError, SqliteQueue, SqliteTable};
 pub use folder::FolderStore;
+pub use hooks::LocalHooks;
+pub use logs::FolderLogs;
+pub use notify::{LocalNotify, SetUpError};
 pub use rng::SystemRng;
 pub use secrets::LocalSecrets;

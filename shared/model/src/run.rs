@@ -41,6 +41,26 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// What was counted since `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let less = |of: fn(&Self) -> u64| of(self).saturating_sub(of(earlier));
+        Self {
+            items_scanned: less(|it| it.items_scanned),
+            items_stored: less(|it| it.items_stored),
+            items_updated: less(|it| it.items_updated),
+            items_unchanged: less(|it| it.items_unchanged),
+            items_deleted: less(|it| it.items_deleted),
+            items_failed: less(|it| it.items_failed),
+            bytes_read: less(|it| it.bytes_read),
+            bytes_stored: less(|it| it.bytes_stored),
+            requests: less(|it| it.requests),
+            throttles: less(|it| it.throttles),
+            resyncs: less(|it| it.resyncs),
+            items_left_out: less(|it| it.items_left_out),
+        }
+    }
+
     /// Adds another set of counters to this one.
     pub fn add(&mut self, other: &Self) {
         self.items_scanned += other.items_scanned;

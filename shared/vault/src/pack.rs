@@ -1,7 +1,9 @@
 //! Packs under construction, shared by the tasks that store one mailbox's items.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use mailkeep_ports::{Key, StorageClass};
@@ -107,6 +109,8 @@ pub(crate) struct PackWriter {
     state: Mutex<State>,
     /// Held while a pack is uploaded.
     upload: tokio::sync::Mutex<()>,
+    /// Nanoseconds that tasks waited for uploads, added up.
+    waited: AtomicU64,
 }
 
 #[derive(Default)]
@@ -161,6 +165,7 @@ impl PackWriter {
             known,
             state: Mutex::default(),
             upload: tokio::sync::Mutex::default(),
+            waited: AtomicU64::default(),
         }
     }
 
@@ -182,13 +187,25 @@ impl PackWriter {
         flushed + u64::try_from(sealed + open).unwrap_or(u64::MAX)
     }
 
+    /// How long tasks waited for uploads, added up over all of them.
+    pub(crate) fn waited(&self) -> Duration {
+        Duration::from_nanos(self.waited.load(Ordering::Relaxed))
+    }
+
     /// Adds frames that shall lie together, and returns where the last one lies. Parts that another
     /// task stored meanwhile are left out. Waits while two packs are in memory.
     pub(crate) async fn append(
         &self,
         frames: Vec<EncodedFrame>,
     ) -> Result<Option<(StagedPack, FrameRef)>, VaultError> {
-        self.make_room(self.limits.pack_bytes).await?;
+        if self.is_full(self.limits.pack_bytes) {
+            let clock = &self.core.ctx.clock;
+            let start = clock.monotonic();
+            self.make_room(self.limits.pack_bytes).await?;
+            let waited = clock.monotonic().saturating_sub(start).as_nanos();
+            let waited = u64::try_from(waited).unwrap_or(u64::MAX);
+            self.waited.fetch_add(waited, Ordering::Relaxed);
+        }
         let mut state = self.state();
         state.check()?;
         let mut last = None;

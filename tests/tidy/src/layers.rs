@@ -98,7 +98,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: LOCAL,
         knows: &[MODEL, PORTS],
-        never: &["axum", "hyper", "oauth2", "reqwest"],
+        never: &["axum", "hyper", "oauth2"],
     },
     Layer {
         name: AWS,

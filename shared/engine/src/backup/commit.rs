@@ -39,8 +39,13 @@ impl Session {
             end,
         };
         self.writer.set_filter_mark(self.filter_mark.as_deref());
+        let clock = self.context.engine.clock();
+        let start = clock.monotonic();
         let committed = self.writer.commit(info).await?;
-        self.last_commit = self.context.engine.clock().monotonic();
+        self.last_commit = clock.monotonic();
+        self.taker
+            .timing
+            .committed(self.last_commit.saturating_sub(start));
         self.sequence = committed.sequence;
         self.counters.bytes_stored += committed.bytes_stored;
         self.emit(&Event::Committed {

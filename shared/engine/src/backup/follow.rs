@@ -106,7 +106,7 @@ impl Session {
             listing.cursor.clone_from(&next);
             // The next page is asked for while this one's items are fetched.
             let source = self.context.source.clone();
-            let mailbox = self.mailbox.clone();
+            let (mailbox, taker) = (self.mailbox.clone(), self.taker.clone());
             let request = FolderCursor {
                 folder: folder.clone(),
                 cursor: next,
@@ -115,7 +115,7 @@ impl Session {
                 if is_last {
                     None
                 } else {
-                    Some(source.changes(&mailbox, &request).await)
+                    Some(taker.waiting(source.changes(&mailbox, &request)).await)
                 }
             };
             let (done, ahead) = futures::join!(self.take_page(&mut listing, page.changes), ahead);
@@ -155,7 +155,8 @@ impl Session {
             folder: listing.folder.clone(),
             cursor: listing.cursor.clone(),
         };
-        self.context.source.changes(&self.mailbox, &request).await
+        let asked = self.context.source.changes(&self.mailbox, &request);
+        self.taker.waiting(asked).await
     }
 
     /// From here on the folder is listed from its start; what it held is compared with that.

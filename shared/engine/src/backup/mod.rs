@@ -21,6 +21,7 @@ mod run;
 mod scope;
 mod session;
 mod take;
+mod timing;
 mod tree;
 
 pub use request::{BackupRequest, CycleRules, FolderScope, MailboxScope};

@@ -17,6 +17,7 @@ use super::BackupRequest;
 use super::follow::source_cursor;
 use super::halt::{Halt, Verdict, judge};
 use super::take::Taker;
+use super::timing::Timing;
 use super::tree::Tree;
 use crate::{Engine, Event, Observer, Progress, StopSignal};
 
@@ -72,6 +73,8 @@ pub(super) struct Session {
     /// Passing failures in a row.
     pub(super) failures_in_a_row: u32,
     throttle_seen: Option<DateTime<Utc>>,
+    /// Requests sent for this mailbox before this run.
+    requests_before: u64,
 }
 
 type Pages = Vec<(FolderId, Result<ChangePage, SourceError>)>;
@@ -117,12 +120,14 @@ impl Session {
             newest: writer.newest_snapshot().await?,
             failures_in_a_row: 0,
             throttle_seen: None,
+            requests_before: context.source.metrics(Some(&profile.id)).requests,
             taker: Arc::new(Taker {
                 source: context.source.clone(),
                 writer: writer.clone(),
                 clock,
                 mailbox: profile.id.clone(),
                 bytes_read: std::sync::atomic::AtomicU64::new(0),
+                timing: Timing::default(),
             }),
             writer,
             context,
@@ -164,7 +169,10 @@ impl Session {
             round_pages(round.pages);
         for folder in self.scope.clone() {
             let first = pages.remove(&folder);
-            self.follow(&folder, first).await?;
+            let before = self.counters.clone();
+            let followed = self.follow(&folder, first).await;
+            self.tell_folder(&folder, &before);
+            followed?;
         }
         self.settle_removals().await
     }
@@ -284,10 +292,26 @@ impl Session {
         self.progress.bytes_done = counters.bytes_read;
         self.progress.throttled_until = until;
         self.progress.counters = self.counters.clone();
+        let requests = self.context.source.metrics(Some(&self.mailbox)).requests;
+        self.progress.counters.requests = requests.saturating_sub(self.requests_before);
+        self.progress.spent = self.taker.spent();
         self.emit(&Event::Progress {
             mailbox: self.mailbox.clone(),
             progress: self.progress.clone(),
         });
+    }
+
+    /// Tells what was counted in a folder, if anything was.
+    fn tell_folder(&mut self, folder: &FolderId, before: &Counters) {
+        self.count_traffic();
+        let counters = self.counters.since(before);
+        if counters != Counters::default() {
+            self.emit(&Event::FolderFinished {
+                mailbox: self.mailbox.clone(),
+                folder: self.folder_name(folder),
+                counters,
+            });
+        }
     }
 
     pub(super) fn count_traffic(&mut self) {

@@ -13,6 +13,7 @@ use mailkeep_vault::{
 };
 
 use super::halt::{Halt, Verdict, judge};
+use super::timing::{Timing, Waits};
 
 /// How often content is read when its stream breaks.
 const ATTEMPTS: u32 = 3;
@@ -57,6 +58,8 @@ pub(super) struct Taker {
     pub(super) mailbox: SourceMailboxId,
     /// Bytes of content read so far.
     pub(super) bytes_read: AtomicU64,
+    /// What time went by with.
+    pub(super) timing: Timing,
 }
 
 impl Taker {
@@ -138,7 +141,8 @@ impl Taker {
         item: &SourceItem,
         previous: Option<&ItemVersion>,
     ) -> Result<Result<StoredContent, Failure>, VaultError> {
-        let content = match self.source.content(&self.mailbox, &item.item).await {
+        let asked = self.source.content(&self.mailbox, &item.item);
+        let content = match self.waiting(asked).await {
             Ok(content) => content,
             Err(error) => return Ok(Err(Failure::Content(error))),
         };
@@ -153,7 +157,13 @@ impl Taker {
                 self.bytes_read.fetch_add(length, Ordering::Relaxed);
             }
         });
-        match self.writer.store_content(head, mime, previous).await {
+        let mime = Waits::new(mime, &*self.clock);
+        let in_stream = mime.time();
+        let start = self.clock.monotonic();
+        let stored = self.writer.store_content(head, mime, previous).await;
+        let took = self.clock.monotonic().saturating_sub(start);
+        self.timing.stored(took, in_stream.get());
+        match stored {
             Ok(stored) => Ok(Ok(stored)),
             Err(StoreContentError::Source(error)) => Ok(Err(Failure::Stream(error))),
             // This one item cannot be stored as it is (it exceeds a limit); the vault is well.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
@@ -312,6 +313,13 @@ impl MailboxWriter {
         Ok(found
             .and_then(RowEntry::into_row)
             .map(|row| ItemVersion::at(row, at)))
+    }
+
+    /// How long [`store_content`](Self::store_content) waited for the store, added up over all that go
+    /// on side by side.
+    #[must_use]
+    pub fn time_uploading(&self) -> Duration {
+        self.packs.waited()
     }
 
     /// Reads `mime` to its end and stores what is new of it. When it equals the content of `previous`,

@@ -1,0 +1,43 @@
+//! `mailkeep notify`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// What to do with notifications.
+#[derive(Debug, Subcommand)]
+pub enum NotifyCommand {
+    /// Check a file of settings; everything that is wrong is named at once
+    #[command(after_help = "Example:\n  mailkeep notify check --settings notifications.toml")]
+    Check(SettingsArgs),
+    /// Send one test message to everybody whom the settings name, or only to those given
+    Test(NotifyTestArgs),
+}
+
+/// The settings.
+#[derive(Debug, Args)]
+pub struct SettingsArgs {
+    /// The file with the settings (TOML)
+    #[arg(long, value_name = "PATH")]
+    pub settings: PathBuf,
+}
+
+/// `mailkeep notify test`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit code 1 when somebody could not be reached.
+
+Examples:
+  mailkeep notify test --settings notifications.toml
+  mailkeep notify test --settings notifications.toml --mail ann@contoso.example --webhook ops")]
+pub struct NotifyTestArgs {
+    /// The settings.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// Only this address (repeatable)
+    #[arg(long = "mail", value_name = "ADDRESS")]
+    pub mail: Vec<String>,
+    /// Only this webhook, by its name in the settings (repeatable)
+    #[arg(long = "webhook", value_name = "NAME")]
+    pub webhooks: Vec<String>,
+}
