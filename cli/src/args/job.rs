@@ -275,6 +275,9 @@ pub struct ServeArgs {
     /// The name by which jobs call this vault in `storage`
     #[arg(long, default_value = "main", value_name = "NAME")]
     pub storage: String,
+    /// Tell people and programs what became of jobs, as the settings in this file say
+    #[arg(long, value_name = "PATH", env = "MAILKEEP_NOTIFICATIONS")]
+    pub notifications: Option<std::path::PathBuf>,
     /// Where jobs are kept.
     #[command(flatten)]
     pub database: DatabaseArgs,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::job::DatabaseArgs;
+
 /// What to do with notifications.
 #[derive(Debug, Subcommand)]
 pub enum NotifyCommand {
@@ -12,6 +14,20 @@ pub enum NotifyCommand {
     Check(SettingsArgs),
     /// Send one test message to everybody whom the settings name, or only to those given
     Test(NotifyTestArgs),
+    /// List the news of all jobs, newest first, and who could not be told
+    Ls(NewsArgs),
+}
+
+/// `mailkeep notify ls`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  mailkeep notify ls --vault ./vault --limit 10")]
+pub struct NewsArgs {
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: u16,
+    /// Where jobs are kept.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
 }
 
 /// The settings.

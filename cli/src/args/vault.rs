@@ -121,6 +121,10 @@ pub struct BackupArgs {
     /// How many mailboxes to back up at the same time
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=32))]
     pub concurrent_mailboxes: u8,
+    /// Write a CSV table of this run into this folder: mailboxes, folders, counts, failures. The
+    /// newest 100 of at most 90 days are kept
+    #[arg(long, value_name = "FOLDER")]
+    pub log: Option<std::path::PathBuf>,
     /// Opening the vault.
     #[command(flatten)]
     pub unlock: UnlockArgs,

@@ -1,10 +1,14 @@
 //! `mailkeep backup`.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use mailkeep_engine::backup::{BackupRequest, FolderScope, MailboxScope, backup};
-use mailkeep_engine::{EngineError, StopSignal};
-use mailkeep_model::FolderPath;
+use mailkeep_engine::run_log::{LogKeep, RunLog, log_name, rotate};
+use mailkeep_engine::{EngineError, Fan, Observer, StopSignal};
+use mailkeep_local::FolderLogs;
+use mailkeep_model::{FolderPath, RunId};
+use mailkeep_ports::LogError;
 
 use crate::args::BackupArgs;
 use crate::session::Session;
@@ -38,9 +42,22 @@ pub(super) async fn run(session: &Session, args: &BackupArgs) -> Result<Exit, Cl
     let source = session.connect(connection)?.source;
     let clock = Arc::clone(&session.clock);
     let view = Arc::new(BackupView::new(session.output(), session.style(), clock));
+    let log = match &args.log {
+        Some(folder) => Some(begin_log(session, folder).await?),
+        None => None,
+    };
+    let mut observers: Vec<Arc<dyn Observer>> = vec![view.clone()];
+    observers.extend(log.iter().cloned().map(|log| log as Arc<dyn Observer>));
     let stop = StopSignal::new();
     let _watch = interrupt::watch(stop.clone());
-    match backup(&engine, source, request, view.clone(), stop).await {
+    let done = backup(&engine, source, request, Arc::new(Fan(observers)), stop).await;
+    if let Some(log) = log
+        && let Err(error) = log.finish().await
+    {
+        // The backup is as good without.
+        tracing::warn!(%error, "the log of this run is not complete");
+    }
+    match done {
         Ok(summary) => {
             view.finish(&summary)?;
             Ok(Exit::from_code(summary.exit_code()))
@@ -52,4 +69,20 @@ pub(super) async fn run(session: &Session, args: &BackupArgs) -> Result<Exit, Cl
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Begins the log of this run, and removes those that are not kept.
+async fn begin_log(session: &Session, folder: &Path) -> Result<Arc<RunLog>, CliError> {
+    let failed = |error: LogError| CliError::Usage(error.to_string());
+    let logs = FolderLogs::open(folder).map_err(CliError::file("making", folder))?;
+    let now = session.clock.now();
+    let run = RunId(now.format("%Y%m%dT%H%M%S%3fZ").to_string());
+    let name = log_name("backup", &run).map_err(failed)?;
+    let (logs, clock) = (Arc::new(logs), Arc::clone(&session.clock));
+    let log = RunLog::begin(logs.clone(), clock, name, "1").await;
+    let log = log.map_err(failed)?;
+    if let Err(error) = rotate(&*logs, LogKeep::default(), now).await {
+        tracing::warn!(%error, "old logs were not removed");
+    }
+    Ok(log)
 }

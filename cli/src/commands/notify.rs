@@ -1,13 +1,16 @@
 //! `mailkeep notify …`.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use mailkeep_engine::news::send_test;
+use mailkeep_engine::ledger::JobError;
+use mailkeep_engine::news::{Desk, NewsError, send_test};
 use mailkeep_local::LocalNotify;
 use mailkeep_model::news::{NotificationSettings, Tone};
 use mailkeep_ports::Recipient;
 
-use crate::args::notify::{NotifyCommand, NotifyTestArgs, SettingsArgs};
+use crate::args::notify::{NewsArgs, NotifyCommand, NotifyTestArgs, SettingsArgs};
+use crate::output::{Column, Table, human};
 use crate::session::Session;
 use crate::{CliError, Exit};
 
@@ -22,6 +25,7 @@ pub(super) async fn run(session: &Session, command: &NotifyCommand) -> Result<Ex
     match command {
         NotifyCommand::Check(args) => check(session, args).await,
         NotifyCommand::Test(args) => test(session, args).await,
+        NotifyCommand::Ls(args) => list(session, args).await,
     }
 }
 
@@ -72,7 +76,54 @@ async fn test(session: &Session, args: &NotifyTestArgs) -> Result<Exit, CliError
     Ok(exit)
 }
 
-fn settings(path: &Path) -> Result<NotificationSettings, CliError> {
+async fn list(session: &Session, args: &NewsArgs) -> Result<Exit, CliError> {
+    let database = session.database(&args.database)?;
+    let clock = Arc::clone(&session.clock);
+    let desk = Desk::new(Arc::new(database.table()), clock, &*session.rng);
+    let failed = |error: NewsError| CliError::from(JobError::from(error));
+    let limit = usize::from(args.limit);
+    let page = desk.news(None, limit).await.map_err(failed)?;
+    let undelivered = desk.undelivered(limit).await.map_err(failed)?;
+    let mut output = session.output();
+    let mut table = Table::new([
+        Column::left("TIME", 20),
+        Column::left("NEWS", 8),
+        Column::left("JOB", 24),
+        Column::left("WHAT", 30),
+        Column::left("REASON", 0),
+    ]);
+    for news in &page.news {
+        let tone = match news.kind.tone() {
+            Tone::Good => "good",
+            Tone::Bad => "bad",
+        };
+        output.object(&serde_json::json!({"type": "news", "tone": tone, "news": news}))?;
+        let reason = news.reason.map_or("", |reason| reason.code());
+        let cells = [
+            human::time(news.at),
+            tone.to_owned(),
+            news.job_name.clone(),
+            news.kind.words().to_owned(),
+            reason.to_owned(),
+        ];
+        output.row(&mut table, cells)?;
+    }
+    for message in &undelivered {
+        output.object(&serde_json::json!({"type": "undelivered", "message": message}))?;
+        for (to, why) in &message.failures {
+            let at = human::time(message.at);
+            output.line(format!("{at}: {to} was not told: {why}"))?;
+        }
+    }
+    output.flush()?;
+    Ok(Exit::Done)
+}
+
+/// The settings in a file.
+///
+/// # Errors
+/// When it cannot be read, and everything that is wrong in it.
+pub(super) fn settings(path: &Path) -> Result<NotificationSettings, CliError> {
     let metadata = std::fs::metadata(path).map_err(CliError::file("reading", path))?;
     let wrong = |what: String| CliError::Usage(format!("{}: {what}", path.display()));
     if metadata.len() > MAX_BYTES {
@@ -89,7 +140,11 @@ fn settings(path: &Path) -> Result<NotificationSettings, CliError> {
     Err(wrong(lines.collect()))
 }
 
-async fn notify(
+/// What delivers by these settings.
+///
+/// # Errors
+/// When a secret or certificate is not where they say.
+pub(super) async fn notify(
     session: &Session,
     settings: &NotificationSettings,
 ) -> Result<LocalNotify, CliError> {

@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailkeep_engine::ledger::{JobError, Ledger};
+use mailkeep_engine::news::Desk;
 use mailkeep_engine::plan::{PlanSettings, Planner};
 use mailkeep_engine::work::{Site, VaultSite, WorkSettings, Worked, Worker};
 use mailkeep_engine::{Quiet, StopSignal};
-use mailkeep_local::Database;
+use mailkeep_local::{Database, LocalNotify};
+use mailkeep_model::news::NotificationSettings;
 use mailkeep_ports::{Clock, Queue};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use super::notify;
 use crate::args::ServeArgs;
 use crate::jobs::connections::VaultConnections;
 use crate::output::Output;
@@ -49,6 +52,7 @@ pub(super) async fn run(session: &Session, args: &ServeArgs) -> Result<Exit, Cli
         site,
         database,
     };
+    let messenger = Messenger::new(session, args, &service).await?;
     let mut output = session.output();
     output.object(&serde_json::json!({
         "type": "serving", "workers": args.workers, "jobs": service.database.path(),
@@ -60,12 +64,64 @@ pub(super) async fn run(session: &Session, args: &ServeArgs) -> Result<Exit, Cli
     ))?;
     output.flush()?;
     let watch = interrupt::watch(service.stop.clone());
-    service.serve(args, &mut output).await?;
+    let telling = tokio::spawn(messenger.work());
+    let served = service.serve(args, &mut output).await;
+    service.stop.stop();
+    // It tells of what has just ended before it ends.
+    let _ = telling.await;
+    served?;
     drop(watch);
     output.object(&serde_json::json!({"type": "stopped"}))?;
     output.line("Stopped; everything is committed.")?;
     output.flush()?;
     Ok(Exit::Done)
+}
+
+/// Tells people and programs what became of jobs.
+struct Messenger {
+    desk: Desk,
+    settings: NotificationSettings,
+    notify: LocalNotify,
+    clock: Arc<dyn Clock>,
+    stop: StopSignal,
+}
+
+impl Messenger {
+    async fn new(session: &Session, args: &ServeArgs, service: &Service) -> Result<Self, CliError> {
+        // Without settings nobody is told, but everything is listed.
+        let settings = match &args.notifications {
+            Some(path) => notify::settings(path)?,
+            None => NotificationSettings::new(),
+        };
+        let table = Arc::new(service.database.table());
+        let clock = Arc::clone(&session.clock);
+        Ok(Self {
+            desk: Desk::new(table, Arc::clone(&clock), &*session.rng),
+            notify: notify::notify(session, &settings).await?,
+            settings,
+            clock,
+            stop: service.stop.clone(),
+        })
+    }
+
+    async fn work(self) {
+        loop {
+            let is_last = self.stop.is_stopped();
+            let worked = self.desk.work(&self.settings, &self.notify).await;
+            if let Err(error) = &worked {
+                tracing::error!(%error, "news cannot be dealt with; trying again");
+            }
+            if is_last {
+                return;
+            }
+            let rest = if worked.is_ok() {
+                REST
+            } else {
+                REST_AFTER_FAILURE
+            };
+            self.clock.sleep(rest).await;
+        }
+    }
 }
 
 /// What planner and workers share.

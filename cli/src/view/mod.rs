@@ -4,7 +4,6 @@ pub mod backup;
 pub mod bars;
 pub mod items;
 mod pace;
-mod pace;
 pub mod restore;
 pub mod verify;
 

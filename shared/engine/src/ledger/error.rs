@@ -4,6 +4,8 @@ use mailkeep_exchange::SourceError;
 use mailkeep_model::FieldErrors;
 use mailkeep_ports::{QueueError, TableError, TableErrorKind};
 
+use crate::news::NewsError;
+
 /// An error about jobs.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -95,5 +97,15 @@ impl JobError {
 impl From<mailkeep_model::state::IllegalStep> for JobError {
     fn from(step: mailkeep_model::state::IllegalStep) -> Self {
         Self::Bug(step.to_string())
+    }
+}
+
+impl From<NewsError> for JobError {
+    fn from(error: NewsError) -> Self {
+        match error {
+            NewsError::Table(error) => Self::Table(error),
+            NewsError::Corrupt { key, cause } => Self::Corrupt { key, cause },
+            NewsError::Bug(what) => Self::Bug(what),
+        }
     }
 }

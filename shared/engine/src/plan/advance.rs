@@ -3,7 +3,7 @@
 use mailkeep_model::state::{CancelReason, End, Event, Reason, State};
 
 use super::agenda::{Agenda, EndedRun};
-use super::{OpenRun, Planner};
+use super::{OpenRun, Planner, report};
 use crate::job::JobRecord;
 use crate::ledger::{JobError, Made, Tries, Versioned, replace};
 use crate::run::{RunRecord, WorkTime};
@@ -87,6 +87,8 @@ impl Planner {
             };
             let closed = self.jobs.closed(&job, &step.run, definition.kind, end);
             writes.extend(closed.await?);
+            let report = report::of_run(self.ledger(), &step.run.key, &definition).await?;
+            writes.extend(step.news(report)?);
         }
         // Made or not: the caller reads again.
         let made = self.ledger().transact(writes, tries).await?;

@@ -227,6 +227,7 @@ impl Planner {
                 let step = next.step(Event::NeedPerson(reason), now, &definition.name)?;
                 writes.push(replace(run.value.key.run()?, run.version, &step.run)?);
                 writes.push(step.event.write(&step.cause)?);
+                writes.extend(step.news(None)?);
                 let mut tries = Tries::new();
                 let _: Made = self.ledger().transact(writes, &mut tries).await?;
                 return Ok(());

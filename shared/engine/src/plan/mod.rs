@@ -12,6 +12,7 @@ mod deal;
 mod listing;
 mod mend;
 mod open;
+mod report;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

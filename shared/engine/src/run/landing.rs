@@ -116,6 +116,7 @@ pub(crate) async fn land(
     if let Some(reason) = landing.needs_person.filter(|_| run.may_work()) {
         let step = run.step(Event::NeedPerson(reason), now, name)?;
         writes.push(step.event.write(&step.cause)?);
+        writes.extend(step.news(None)?);
         run = step.run;
     }
     writes.push(replace(task.key.task()?, task_version, &task)?);

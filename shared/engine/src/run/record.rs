@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use mailkeep_model::Counters;
+use mailkeep_model::news::{Figures, Happening};
 use mailkeep_model::state::{Activity, End, Event, Reason, State, Tally};
+use mailkeep_model::{Counters, RunId};
+use mailkeep_ports::Write;
 use serde::{Deserialize, Serialize};
 
 use super::RunScope;
 use crate::ledger::{EventRecord, JobError, JobEvent, RunKey};
+use crate::news::{NewsEvent, ReportOrder, announce};
 
 /// One cycle of a job: one pass over its scope, over as many activity periods as it needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +75,27 @@ pub struct StepOfRun {
     pub cause: String,
 }
 
+impl StepOfRun {
+    /// What announces the cycle's new state, if that is news. It belongs into the transaction that
+    /// makes the step.
+    pub(crate) fn news(&self, report: Option<ReportOrder>) -> Result<Option<Write>, JobError> {
+        let Some(happening) = Happening::of(self.run.state, 0, 0) else {
+            return Ok(None);
+        };
+        let event = NewsEvent {
+            id: format!("{}-{}", self.event.job, self.cause),
+            job: self.event.job.to_string(),
+            job_name: self.event.name.clone(),
+            run: Some(RunId(self.run.key.to_string())),
+            at: self.event.at,
+            happening,
+            figures: Some(self.run.figures(self.event.at)),
+            report,
+        };
+        Ok(Some(announce(&event)?))
+    }
+}
+
 /// A cycle is one pass: it ends. That a continuous job begins another one is a matter of the job.
 const ACTIVITY: Activity = Activity::OneTimeBackup;
 
@@ -94,6 +118,23 @@ impl RunRecord {
             served_at: now,
             tally: Tally::default(),
             counters: Counters::default(),
+        }
+    }
+
+    /// What it did up to `now`, in figures.
+    #[must_use]
+    pub fn figures(&self, now: DateTime<Utc>) -> Figures {
+        let time = self.ended_at.unwrap_or(now) - self.opened_at;
+        Figures {
+            mailboxes: self.tally.tasks(),
+            mailboxes_failed: self.tally.failed(),
+            items_scanned: self.counters.items_scanned,
+            items_stored: self.counters.items_stored,
+            items_failed: self.counters.items_failed,
+            bytes_read: self.counters.bytes_read,
+            bytes_stored: self.counters.bytes_stored,
+            seconds: u64::try_from(time.num_seconds()).unwrap_or_default(),
+            ..Figures::default()
         }
     }
 

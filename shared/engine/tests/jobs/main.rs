@@ -10,6 +10,7 @@
 mod cycles;
 mod faults;
 mod leases;
+mod news;
 mod planning;
 mod repository;
 mod results;
