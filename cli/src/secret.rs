@@ -18,6 +18,9 @@ pub const NEW_PASSPHRASE_VARIABLE: &str = "MAILKEEP_NEW_PASSPHRASE";
 /// The variable with a connection's client secret.
 pub const CLIENT_SECRET_VARIABLE: &str = "MAILKEEP_CLIENT_SECRET";
 
+/// The variable with the password of an Exchange service account.
+pub const EXCHANGE_PASSWORD_VARIABLE: &str = "MAILKEEP_EXCHANGE_PASSWORD";
+
 /// Asks a person for a secret.
 type Prompt = Box<dyn Fn(&str) -> io::Result<String> + Send + Sync>;
 

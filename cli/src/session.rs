@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mailkeep_engine::Engine;
 use mailkeep_engine::job::Jobs;
 use mailkeep_engine::ledger::Ledger;
+use mailkeep_exchange::ews::{EwsClient, EwsSource, EwsTarget};
 use mailkeep_exchange::graph::{GraphClient, GraphSource, GraphTarget};
 use mailkeep_exchange::{Source, Target};
 use mailkeep_local::{Database, SystemClock, SystemRng};
@@ -14,7 +15,7 @@ use mailkeep_vault::{Keychain, Unlock, Vault, VaultContext};
 
 use crate::CliError;
 use crate::args::{DatabaseArgs, GlobalArgs, UnlockArgs};
-use crate::connection::{Connection, DOCUMENT_KIND};
+use crate::connection::{Connection, DOCUMENT_KIND, Settings};
 use crate::keys;
 use crate::output::Output;
 use crate::place::Place;
@@ -236,12 +237,22 @@ impl Session {
     /// # Errors
     /// When the connection is not usable.
     pub fn connect(&self, connection: Connection) -> Result<Tenant, CliError> {
-        let settings = connection.into_settings()?;
         let (clock, rng) = (Arc::clone(&self.clock), Arc::clone(&self.rng));
-        let client = GraphClient::new(&settings, clock, rng)?;
-        Ok(Tenant {
-            source: Arc::new(GraphSource::with_client(Arc::clone(&client))),
-            target: Arc::new(GraphTarget::with_client(client)),
+        Ok(match connection.into_settings()? {
+            Settings::Graph(settings) => {
+                let client = GraphClient::new(&settings, clock, rng)?;
+                Tenant {
+                    source: Arc::new(GraphSource::with_client(Arc::clone(&client))),
+                    target: Arc::new(GraphTarget::with_client(client)),
+                }
+            }
+            Settings::Exchange(settings) => {
+                let client = EwsClient::new(&settings, clock, rng)?;
+                Tenant {
+                    source: Arc::new(EwsSource::with_client(Arc::clone(&client))),
+                    target: Arc::new(EwsTarget::with_client(client)),
+                }
+            }
         })
     }
 }

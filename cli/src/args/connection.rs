@@ -10,7 +10,7 @@ use super::UnlockArgs;
 #[derive(Debug, Subcommand)]
 pub enum ConnectionCommand {
     /// Store how to reach a tenant; kept encrypted inside the vault
-    Add(AddArgs),
+    Add(Box<AddArgs>),
     /// Try every permission and name what is missing
     Test(TestArgs),
     /// List the stored connections
@@ -32,13 +32,16 @@ pub enum ConnectionCommand {
 }
 
 const ADD_EXAMPLES: &str = "\
-The client secret comes from a prompt, from MAILKEEP_CLIENT_SECRET or from --client-secret-file.
+The client secret comes from a prompt, from MAILKEEP_CLIENT_SECRET or from --client-secret-file; the password of an
+Exchange service account from a prompt, from MAILKEEP_EXCHANGE_PASSWORD or from --password-file.
 
 Examples:
   mailkeep connection add contoso --vault ./vault --tenant 1111… --client-id 2222…
   mailkeep connection add contoso --vault ./vault --tenant 1111… --client-id 2222… \\
       --certificate-file app.pem --private-key-file app.key
-  mailkeep connection add gov --vault ./vault --tenant 1111… --client-id 2222… --cloud us-gov-l4";
+  mailkeep connection add gov --vault ./vault --tenant 1111… --client-id 2222… --cloud us-gov-l4
+  mailkeep connection add hq --vault ./vault --ews-url https://mail.contoso.example/EWS/Exchange.asmx \\
+      --user 'CONTOSO\\svc-backup' --mailboxes-file addresses.txt --authority-file contoso-ca.pem";
 
 /// `mailkeep connection add`.
 #[derive(Debug, Args)]
@@ -47,11 +50,11 @@ pub struct AddArgs {
     /// A name of your choice
     pub name: String,
     /// Directory (tenant) id
-    #[arg(long, value_name = "ID")]
-    pub tenant: String,
+    #[arg(long, value_name = "ID", required_unless_present = "ews_url")]
+    pub tenant: Option<String>,
     /// Application (client) id
-    #[arg(long, value_name = "ID")]
-    pub client_id: String,
+    #[arg(long, value_name = "ID", required_unless_present = "ews_url")]
+    pub client_id: Option<String>,
     /// Microsoft cloud that the tenant lives in
     #[arg(long, value_enum, default_value_t)]
     pub cloud: Cloud,
@@ -70,12 +73,67 @@ pub struct AddArgs {
     /// The certificate's private key: PEM file, PKCS #8, RSA
     #[arg(long, value_name = "PATH", requires = "certificate_file")]
     pub private_key_file: Option<PathBuf>,
+    /// What reaches an Exchange organisation on premises.
+    #[command(flatten)]
+    pub exchange: ExchangeArgs,
     /// Replace the connection of this name, for example to renew its secret
     #[arg(long)]
     pub replace: bool,
     /// Opening the vault.
     #[command(flatten)]
     pub unlock: UnlockArgs,
+}
+
+/// An Exchange organisation on premises.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Exchange on premises")]
+pub struct ExchangeArgs {
+    /// Reach Exchange 2013 to Subscription Edition at this address of its Web Services
+    #[arg(long, value_name = "URL", conflicts_with_all = ["graph_url"])]
+    pub ews_url: Option<String>,
+    /// How the service account logs in; oauth takes --tenant and --client-id
+    #[arg(long, value_enum, default_value_t, requires = "ews_url")]
+    pub login: ExchangeLogin,
+    /// The service account, DOMAIN\\user or user@domain
+    #[arg(long, value_name = "USER", requires = "ews_url")]
+    pub user: Option<String>,
+    /// Read its password from the first line of this file
+    #[arg(long, value_name = "PATH", requires = "user")]
+    pub password_file: Option<PathBuf>,
+    /// By which right mailboxes are opened
+    #[arg(long, value_enum, default_value_t, requires = "ews_url")]
+    pub access: ExchangeAccess,
+    /// Primary addresses of the mailboxes, one per line: EWS has no list of them
+    #[arg(long, value_name = "PATH", requires = "ews_url")]
+    pub mailboxes_file: Option<PathBuf>,
+    /// Trust certificates of this private authority, too: its PEM file
+    #[arg(long, value_name = "PATH", requires = "ews_url")]
+    pub authority_file: Option<PathBuf>,
+    /// Name under which the mailboxes are kept [default: the server's host name]
+    #[arg(long, value_name = "NAME", requires = "ews_url")]
+    pub organisation: Option<String>,
+}
+
+/// How a service account logs in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ExchangeLogin {
+    /// NTLM, what Exchange offers unless told otherwise
+    #[default]
+    Ntlm,
+    /// Basic, where an administrator has turned it on
+    Basic,
+    /// OAuth 2.0, with hybrid modern authentication
+    Oauth,
+}
+
+/// By which right mailboxes are opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ExchangeAccess {
+    /// The role ApplicationImpersonation
+    #[default]
+    Impersonation,
+    /// Full access to each mailbox
+    Delegate,
 }
 
 /// `mailkeep connection test`.

@@ -16,7 +16,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use browse::{CatArgs, DiffArgs, ExportArgs, ExportFormat, FindArgs, LsArgs, SnapshotsArgs};
-pub use connection::{AddArgs, Cloud, ConnectionCommand, TestArgs};
+pub use connection::{
+    AddArgs, Cloud, ConnectionCommand, ExchangeAccess, ExchangeArgs, ExchangeLogin, TestArgs,
+};
 pub use job::{ApplyArgs, DatabaseArgs, JobCommand, ServeArgs, WhenActiveArgs};
 pub use keys::{DrillArgs, EraseArgs, KeyAddArgs, KeyCommand, KeyRotateArgs, RestartArgs};
 pub use notify::NotifyCommand;

@@ -23,7 +23,7 @@ pub(super) async fn run(session: &Session, args: &BackupArgs) -> Result<Exit, Cl
     let engine = session.engine(&args.unlock).await?;
     let name = args.connection.as_deref();
     let connection = session.connection(engine.vault(), name).await?;
-    let mut request = BackupRequest::new(&connection.tenant, &connection.name);
+    let mut request = BackupRequest::new(connection.realm(), &connection.name);
     if !args.mailboxes.is_empty() {
         request.mailboxes = MailboxScope::Only(args.mailboxes.clone());
     }

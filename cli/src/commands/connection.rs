@@ -1,18 +1,17 @@
 //! `mailkeep connection …`.
 
-use mailkeep_exchange::graph;
 use mailkeep_exchange::{PermissionCheck, Source};
 use mailkeep_model::{LicenseState, MailboxProfile};
 use mailkeep_vault::PutMode;
 use serde::Serialize;
 
 use super::lookup::{first_mailbox, named_mailbox};
-use crate::args::{AddArgs, Cloud, ConnectionCommand, TestArgs, UnlockArgs};
-use crate::connection::{Connection, Credential, DOCUMENT_KIND, Hosts};
+use super::reach::reach;
+use crate::args::{AddArgs, ConnectionCommand, TestArgs, UnlockArgs};
+use crate::connection::{Access, Connection, DOCUMENT_KIND, Reach};
 use crate::output::{Column, Table};
-use crate::secret::CLIENT_SECRET_VARIABLE;
 use crate::session::Session;
-use crate::{CliError, Exit, files};
+use crate::{CliError, Exit};
 
 /// Carries out the verb.
 ///
@@ -31,57 +30,61 @@ pub(super) async fn run(session: &Session, command: &ConnectionCommand) -> Resul
 #[serde(tag = "type", rename = "connection")]
 struct Shown<'a> {
     name: &'a str,
-    tenant: &'a str,
-    client_id: &'a str,
-    cloud: &'a str,
-    login_url: &'a str,
-    graph_url: &'a str,
-    credential: &'a str,
+    #[serde(flatten)]
+    reach: ShownReach<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "protocol", rename_all = "snake_case")]
+enum ShownReach<'a> {
+    Graph {
+        tenant: &'a str,
+        client_id: &'a str,
+        cloud: &'a str,
+        login_url: &'a str,
+        graph_url: &'a str,
+        credential: &'a str,
+    },
+    Exchange {
+        organisation: &'a str,
+        url: &'a str,
+        user: &'a str,
+        login: &'a str,
+        access: Access,
+        mailboxes: usize,
+    },
 }
 
 impl<'a> Shown<'a> {
     fn of(connection: &'a Connection) -> Self {
+        let reach = match &connection.reach {
+            Reach::Graph(graph) => ShownReach::Graph {
+                tenant: &graph.tenant,
+                client_id: &graph.client_id,
+                cloud: &graph.cloud,
+                login_url: &graph.login_url,
+                graph_url: &graph.graph_url,
+                credential: graph.credential.kind(),
+            },
+            Reach::Exchange(exchange) => ShownReach::Exchange {
+                organisation: &exchange.organisation,
+                url: &exchange.url,
+                user: exchange.login.user(),
+                login: exchange.login.kind(),
+                access: exchange.access,
+                mailboxes: exchange.mailboxes.len(),
+            },
+        };
         Self {
             name: &connection.name,
-            tenant: &connection.tenant,
-            client_id: &connection.client_id,
-            cloud: &connection.cloud,
-            login_url: &connection.login_url,
-            graph_url: &connection.graph_url,
-            credential: connection.credential.kind(),
+            reach,
         }
     }
 }
 
 async fn add(session: &Session, args: &AddArgs) -> Result<Exit, CliError> {
     let engine = session.engine(&args.unlock).await?;
-    let credential = match (&args.certificate_file, &args.private_key_file) {
-        (Some(certificate), Some(key)) => Credential::Certificate {
-            certificate_pem: files::read_small_text(certificate)?,
-            private_key_pem: session.input.text_file("private key", key).await?,
-        },
-        _ => {
-            let file = args.client_secret_file.as_deref();
-            let input = &session.input;
-            let secret = input.read("client secret", file, CLIENT_SECRET_VARIABLE);
-            Credential::Secret {
-                client_secret: secret.await?,
-            }
-        }
-    };
-    let cloud = cloud_of(args.cloud);
-    let url = |given: &Option<String>, usual: &str| given.clone().unwrap_or(usual.to_owned());
-    let connection = Connection::new(
-        args.name.clone(),
-        args.tenant.clone(),
-        args.client_id.clone(),
-        Hosts {
-            cloud: cloud.code().to_owned(),
-            login_url: url(&args.login_url, cloud.login_url()),
-            graph_url: url(&args.graph_url, cloud.graph_url()),
-        },
-        credential,
-    )?;
+    let connection = Connection::new(args.name.clone(), reach(session, args).await?)?;
     let document = connection.to_document()?;
     let mode = if args.replace {
         PutMode::Replace
@@ -105,38 +108,43 @@ async fn add(session: &Session, args: &AddArgs) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn cloud_of(cloud: Cloud) -> graph::Cloud {
-    match cloud {
-        Cloud::Worldwide => graph::Cloud::Worldwide,
-        Cloud::UsGovL4 => graph::Cloud::UsGovL4,
-        Cloud::UsGovL5 => graph::Cloud::UsGovL5,
-        Cloud::China => graph::Cloud::China,
-    }
-}
-
 async fn list(session: &Session, unlock: &UnlockArgs) -> Result<Exit, CliError> {
     let engine = session.engine(unlock).await?;
     let connections = session.connections(engine.vault()).await?;
     let mut output = session.output();
     let mut table = Table::new([
         Column::left("NAME", 16),
-        Column::left("TENANT", 36),
-        Column::left("CLIENT", 36),
-        Column::left("CLOUD", 10),
+        Column::left("PROTOCOL", 8),
+        Column::left("REALM", 36),
+        Column::left("SIGNS IN AS", 36),
         Column::left("SIGN-IN", 11),
-        Column::left("GRAPH", 0),
+        Column::left("SERVICE", 0),
     ]);
     let is_empty = connections.is_empty();
     for connection in connections {
         output.object(&Shown::of(&connection))?;
-        let kind = connection.credential.kind().to_owned();
+        let realm = connection.realm().to_owned();
+        let (protocol, user, kind, service) = match &connection.reach {
+            Reach::Graph(graph) => (
+                "graph",
+                &*graph.client_id,
+                graph.credential.kind(),
+                &graph.graph_url,
+            ),
+            Reach::Exchange(exchange) => (
+                "exchange",
+                exchange.login.user(),
+                exchange.login.kind(),
+                &exchange.url,
+            ),
+        };
         let cells = [
-            connection.name,
-            connection.tenant,
-            connection.client_id,
-            connection.cloud,
-            kind,
-            connection.graph_url,
+            connection.name.clone(),
+            protocol.to_owned(),
+            realm,
+            user.to_owned(),
+            kind.to_owned(),
+            service.clone(),
         ];
         output.row(&mut table, cells)?;
     }
@@ -226,8 +234,9 @@ async fn test(session: &Session, args: &TestArgs) -> Result<Exit, CliError> {
     };
     let exit = if missing(false) > 0 {
         output.line(
-            "Backups will not work: grant what is missing to the app registration as an \
-             application permission, and give admin consent.",
+            "Backups will not work: grant what is missing. At Microsoft 365 that is an application \
+             permission of the app registration, with admin consent; on Exchange a role or right \
+             of the service account.",
         )?;
         Exit::Authentication
     } else if missing(true) > 0 {

@@ -69,7 +69,7 @@ pub(super) async fn restart(session: &Session, args: &RestartArgs) -> Result<Exi
     let engine = session.engine(&args.unlock).await?;
     let name = args.connection.as_deref();
     let connection = session.connection(engine.vault(), name).await?;
-    let realm = connection.tenant.clone();
+    let realm = connection.realm().to_owned();
     let source = session.connect(connection)?.source;
     let found = first_mailbox(&*source, |profile| is_named(profile, &args.mailbox)).await?;
     let profile = found.ok_or_else(|| {

@@ -32,7 +32,7 @@ pub(super) async fn run(session: &Session, args: &MailboxLsArgs) -> Result<Exit,
     let exit = match args.connection.as_deref() {
         Some(name) => {
             let connection = session.connection(engine.vault(), Some(name)).await?;
-            let realm = connection.tenant.clone();
+            let realm = connection.realm().to_owned();
             let source = session.connect(connection)?.source;
             of_source(&mut output, &realm, &*source).await?;
             Exit::Done

@@ -18,6 +18,7 @@ mod lookup;
 mod mailbox;
 mod notify;
 mod policy;
+mod reach;
 mod restore;
 mod retain;
 mod serve;

@@ -57,7 +57,7 @@ pub(super) async fn run(session: &Session, args: &RestoreArgs) -> Result<Exit, C
     let engine = session.engine(&args.unlock).await?;
     let mailbox = browse::find_mailbox(&engine, &args.mailbox).await?;
     let connection = target_connection(session, &engine, &mailbox, args).await?;
-    let realm = connection.tenant.clone();
+    let realm = connection.realm().to_owned();
     let tenant = session.connect(connection)?;
     let request = RestoreRequest {
         snapshot: snapshot_selector(&args.snapshot, session.clock.now()),
@@ -110,7 +110,7 @@ async fn target_connection(
         return session.connection(vault, Some(name)).await;
     }
     let mut fitting = session.connections(vault).await?;
-    fitting.retain(|connection| connection.tenant == mailbox.realm());
+    fitting.retain(|connection| connection.realm() == mailbox.realm());
     match (fitting.pop(), fitting.is_empty()) {
         (Some(connection), true) => Ok(connection),
         (Some(_), false) => Err(CliError::Usage(

@@ -54,7 +54,7 @@ async fn compare(
 ) -> Result<(), CliError> {
     let name = args.connection.as_deref();
     let connection = session.connection(engine.vault(), name).await?;
-    let realm = connection.tenant.clone();
+    let realm = connection.realm().to_owned();
     let source = session.connect(connection)?.source;
     // A mailbox that cannot be opened is among the findings already.
     let (mailboxes, _) = wanted_mailboxes(engine, &args.mailboxes).await?;

@@ -1,4 +1,4 @@
-//! A rig for end-to-end scenarios: the real engine, vault and Graph connector against the simulated
+//! A rig for end-to-end scenarios: the real engine, vault and connectors against the simulated
 //! tenant over HTTP, in one process and on one virtual clock, and the comparison with the truth.
 #![allow(
     clippy::unwrap_used,
@@ -11,10 +11,12 @@
 
 mod clock;
 mod compare;
+mod exchange;
 mod rig;
 mod sink;
 
 pub use clock::TenantClock;
 pub use compare::{MailFacts, MailboxFacts, Truth, digest, stored, truth};
+pub use exchange::{Exchange, ExchangeFacts};
 pub use rig::{Rig, of, small};
 pub use sink::MemorySink;

@@ -1,5 +1,7 @@
 //! Items as XML.
 
+use bytes::Bytes;
+
 use super::shape::{Base, Shape};
 use super::{attachment, folder, people, time};
 use crate::content::mail::{AttachmentKind, Meta};
@@ -10,6 +12,7 @@ use crate::ews::extended::{self, Key};
 use crate::ews::ids;
 use crate::ews::out::Out;
 use crate::ews::schema::Schema;
+use crate::ews::write::ics;
 use crate::ews::xml::Node;
 use crate::graph::svep;
 use crate::numbers::mix;
@@ -348,6 +351,12 @@ impl<'a> Item<'a> {
                 "ErrorUnsupportedMimeConversion",
                 "MIME conversion is not supported for this item type.",
             ));
+        }
+        if element == "t:CalendarItem" {
+            let overlay = &self.view.overlay;
+            let body = self.view.body();
+            let text = ics::write(&self.meta.subject, &plain(&body.text), &overlay.fields);
+            return Ok(vec![Segment::Text(Bytes::from(text))]);
         }
         let tenant = &self.context.tenant;
         Ok(self.view.mime(&tenant.world, tenant.next_read()))

@@ -71,6 +71,73 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Event> {
     Some(event)
 }
 
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace(';', "\\;")
+        .replace(',', "\\,")
+        .replace("\r\n", "\\n")
+        .replace('\n', "\\n")
+}
+
+/// Writes an appointment as a calendar.
+pub(crate) fn write(subject: &str, text: &str, fields: &Fields) -> String {
+    let field = |name: &str| fields.get(name).map_or("", |node| node.text.as_str());
+    let time = |name: &str| field(name).replace(['-', ':'], "");
+    let mut lines = vec![
+        "BEGIN:VCALENDAR".to_owned(),
+        "PRODID:-//Simulated//Exchange//EN".to_owned(),
+        "VERSION:2.0".to_owned(),
+        "METHOD:PUBLISH".to_owned(),
+        "BEGIN:VEVENT".to_owned(),
+        format!("UID:{}", field("UID")),
+        format!("SUMMARY:{}", escaped(subject)),
+        format!("DTSTART:{}", time("Start")),
+        format!("DTEND:{}", time("End")),
+        format!("DTSTAMP:{}", time("DateTimeStamp")),
+    ];
+    if !field("Location").is_empty() {
+        lines.push(format!("LOCATION:{}", escaped(field("Location"))));
+    }
+    if !text.is_empty() {
+        lines.push(format!("DESCRIPTION:{}", escaped(text)));
+    }
+    if field("LegacyFreeBusyStatus") == "Free" {
+        lines.push("TRANSP:TRANSPARENT".to_owned());
+    }
+    lines.extend(fields.get("Recurrence").and_then(rule));
+    lines.extend(["END:VEVENT".to_owned(), "END:VCALENDAR".to_owned()]);
+    lines.join("\r\n") + "\r\n"
+}
+
+/// The rule of a daily or weekly series; others are left out.
+fn rule(recurrence: &Node) -> Option<String> {
+    let [pattern, range] = recurrence.children.as_slice() else {
+        return None;
+    };
+    let interval = pattern.text_of("t:Interval").unwrap_or("1");
+    let mut rule = match pattern.local() {
+        "DailyRecurrence" => format!("RRULE:FREQ=DAILY;INTERVAL={interval}"),
+        "WeeklyRecurrence" => {
+            let days = pattern.text_of("t:DaysOfWeek").unwrap_or("Monday");
+            let days: Vec<String> = days
+                .split(' ')
+                .map(|day| day.chars().take(2).collect::<String>().to_uppercase())
+                .collect();
+            let days = days.join(",");
+            format!("RRULE:FREQ=WEEKLY;INTERVAL={interval};BYDAY={days}")
+        }
+        _ => return None,
+    };
+    if let Some(count) = range.text_of("t:NumberOfOccurrences") {
+        rule.push_str(&format!(";COUNT={count}"));
+    }
+    if let Some(end) = range.text_of("t:EndDate") {
+        let date = end.get(..10).unwrap_or(end).replace('-', "");
+        rule.push_str(&format!(";UNTIL={date}"));
+    }
+    Some(rule)
+}
+
 fn recurrence(rule: &str, start: &str) -> Option<Node> {
     let part = |name: &str| {
         rule.split(';')
@@ -130,5 +197,8 @@ mod tests {
         assert_eq!(event.fields["Start"].text, "2026-11-03T09:00:00Z");
         assert_eq!(event.fields["Recurrence"].children.len(), 2);
         assert!(read(b"no calendar").is_none());
+        let again = read(write(&event.subject, "a\nb", &event.fields).as_bytes()).unwrap();
+        assert_eq!(again.fields, event.fields);
+        assert_eq!((again.subject, again.text), (event.subject, "a\nb".into()));
     }
 }

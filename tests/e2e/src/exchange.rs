@@ -1,0 +1,228 @@
+//! The Exchange side of a rig: the EWS connector, and the comparison with what Exchange holds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use exchange_sim::{ExchangeOptions, SimTenantBuilder};
+use futures::TryStreamExt;
+use mailkeep_engine::backup::{BackupRequest, backup};
+use mailkeep_engine::{Quiet, StopSignal};
+use mailkeep_exchange::ews::{
+    EwsClient, EwsConnection, EwsLogin, EwsSource, EwsTarget, MailboxAccess,
+};
+use mailkeep_model::{FlagStatus, ItemKind, MailboxOutcome, RunSummary};
+use mailkeep_vault::{ItemFilter, MailboxView};
+
+use crate::{Rig, digest};
+
+const REALM: &str = "exchange";
+
+/// One item, as far as both sides know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExchangeFacts {
+    /// The folder's id.
+    pub folder: String,
+    /// The message class.
+    pub class: String,
+    /// The subject.
+    pub subject: String,
+    /// Received, for mail.
+    pub received: String,
+    /// Read, for mail.
+    pub is_read: bool,
+    /// Flagged.
+    pub is_flagged: bool,
+    /// A draft.
+    pub is_draft: bool,
+    /// Categories.
+    pub categories: Vec<String>,
+    /// Digest of what it says, for mail.
+    pub canonical: Option<[u8; 32]>,
+}
+
+/// An Exchange organisation to back up.
+pub struct Exchange {
+    /// The rig.
+    pub rig: Rig,
+}
+
+fn is_mail(class: &str) -> bool {
+    !matches!(
+        ItemKind::from_class(class),
+        ItemKind::Event | ItemKind::Contact | ItemKind::DistributionList | ItemKind::Task
+    )
+}
+
+impl Exchange {
+    /// Starts an organisation.
+    pub async fn start(builder: SimTenantBuilder, options: ExchangeOptions) -> Self {
+        let builder = builder.other_accounts(false).exchange(options);
+        Self {
+            rig: Rig::start(builder).await,
+        }
+    }
+
+    /// Addresses of the mailboxes.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<String> {
+        let all = self.rig.admin.mailboxes();
+        all.into_iter().filter_map(|one| one.address).collect()
+    }
+
+    /// The first mailbox's address.
+    #[must_use]
+    pub fn first(&self) -> String {
+        self.addresses().remove(0)
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn connection(&self) -> EwsConnection {
+        let access = self.rig.sim.exchange().unwrap();
+        EwsConnection {
+            url: access.url,
+            login: EwsLogin::Ntlm {
+                user: access.service_user,
+                password: access.service_password.into(),
+            },
+            access: MailboxAccess::Impersonation,
+            mailboxes: self.addresses(),
+            authority_pem: access.authority_pem,
+        }
+    }
+
+    /// A client as a new process has it.
+    #[must_use]
+    pub fn client(&self) -> Arc<EwsClient> {
+        let (clock, rng) = (self.rig.clock.clone(), self.rig.rng.clone());
+        EwsClient::new(&self.connection(), clock, rng).unwrap()
+    }
+
+    /// A target as a new process has it.
+    #[must_use]
+    pub fn target(&self) -> Arc<EwsTarget> {
+        Arc::new(EwsTarget::with_client(self.client()))
+    }
+
+    /// Backs up every mailbox.
+    pub async fn back_up(&self) -> RunSummary {
+        let source = Arc::new(EwsSource::with_client(self.client()));
+        let request = BackupRequest::new(REALM, "simulated");
+        let (engine, stop) = (self.rig.engine(), StopSignal::new());
+        let run = backup(&engine, source, request, Arc::new(Quiet), stop).await;
+        run.unwrap()
+    }
+
+    /// Backs up every mailbox, expects that all is well, and compares.
+    pub async fn back_up_complete(&self) -> RunSummary {
+        let summary = self.back_up().await;
+        for mailbox in &summary.mailboxes {
+            assert_eq!(mailbox.outcome, MailboxOutcome::Complete, "{mailbox:?}");
+            assert!(mailbox.warnings.is_empty(), "{mailbox:?}");
+        }
+        assert_eq!(summary.exit_code(), 0);
+        self.check().await;
+        summary
+    }
+
+    /// The vault holds exactly what Exchange holds.
+    pub async fn check(&self) {
+        for mailbox in self.addresses() {
+            let view = self.rig.view(&mailbox.to_lowercase()).await;
+            assert!(view.gaps().is_empty(), "{:?}", view.gaps());
+            let (truth, held) = (self.truth(&mailbox), stored(&view).await);
+            for (id, wanted) in &truth {
+                let found = held.get(id);
+                assert_eq!(found, Some(wanted), "{mailbox}: item {id}");
+            }
+            assert_eq!(held.len(), truth.len(), "{mailbox}: items that are gone");
+        }
+    }
+
+    /// What Exchange holds in visible folders.
+    #[must_use]
+    pub fn truth(&self, mailbox: &str) -> BTreeMap<String, ExchangeFacts> {
+        let admin = &self.rig.admin;
+        let folders: BTreeMap<String, String> = admin
+            .folders(mailbox)
+            .unwrap()
+            .into_iter()
+            .filter(|folder| !folder.is_hidden && !folder.is_search)
+            .map(|folder| (folder.id, folder.exchange_id))
+            .collect();
+        let mut all = BTreeMap::new();
+        for item in admin.items(mailbox).unwrap() {
+            let Some(folder) = folders.get(&item.folder) else {
+                continue;
+            };
+            let is_mail = is_mail(&item.class);
+            let raw = || admin.raw(mailbox, &item.id).unwrap();
+            let facts = ExchangeFacts {
+                folder: folder.clone(),
+                canonical: is_mail.then(|| digest(&raw()).1),
+                class: item.class,
+                subject: item.subject,
+                received: if is_mail {
+                    item.received
+                } else {
+                    String::new()
+                },
+                is_read: is_mail && item.is_read,
+                is_flagged: item.is_flagged,
+                is_draft: item.is_draft,
+                categories: item.categories,
+            };
+            all.insert(item.exchange_id, facts);
+        }
+        all
+    }
+
+    /// EWS calls that were answered, without those of logins.
+    #[must_use]
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        let mut counters = self.rig.admin.counters();
+        counters.retain(|name, _| name.starts_with("POST /EWS/"));
+        counters
+    }
+
+    /// How many they were.
+    #[must_use]
+    pub fn number_of_calls(&self) -> u64 {
+        self.calls().values().sum()
+    }
+}
+
+/// What the vault holds.
+async fn stored(view: &MailboxView) -> BTreeMap<String, ExchangeFacts> {
+    let mut found = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let filter = ItemFilter::default();
+        let page = view.items(&filter, after.as_ref(), 200).await.unwrap();
+        for version in page.items {
+            let reader = view.content(&version).await.unwrap();
+            let pieces: Vec<_> = reader.mime().try_collect().await.unwrap();
+            let item = version.item.clone();
+            let is_mail = is_mail(&item.class);
+            let received = item.received_at.filter(|_| is_mail);
+            let facts = ExchangeFacts {
+                folder: item.folder.0,
+                canonical: is_mail.then(|| digest(&pieces.concat()).1),
+                class: item.class,
+                subject: item.subject,
+                received: received.map_or_else(String::new, |at| {
+                    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+                }),
+                is_read: is_mail && item.is_read,
+                is_flagged: item.flag.status == FlagStatus::Flagged,
+                is_draft: item.is_draft,
+                categories: item.categories,
+            };
+            found.insert(item.id.0.clone(), facts);
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return found,
+        }
+    }
+}
