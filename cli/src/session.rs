@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use mailkeep_aws::{AwsSettings, KmsKeys};
 use mailkeep_engine::Engine;
 use mailkeep_engine::job::Jobs;
 use mailkeep_engine::ledger::Ledger;
@@ -10,7 +11,7 @@ use mailkeep_exchange::ews::{EwsClient, EwsSource, EwsTarget};
 use mailkeep_exchange::graph::{GraphClient, GraphSource, GraphTarget};
 use mailkeep_exchange::{Source, Target};
 use mailkeep_local::{Database, SystemClock, SystemRng};
-use mailkeep_ports::{Clock, Rng, Store};
+use mailkeep_ports::{Clock, KeyService, Rng, Store};
 use mailkeep_vault::{Keychain, Unlock, Vault, VaultContext};
 
 use crate::CliError;
@@ -162,6 +163,25 @@ impl Session {
         Ok((keychain, unlock))
     }
 
+    /// A key of KMS, reached as the AWS environment says, in the region of the vault's address if it has
+    /// one.
+    ///
+    /// # Errors
+    /// When no region is known.
+    pub async fn kms(&self, key: &str) -> Result<Arc<dyn KeyService>, CliError> {
+        let settings = match self.place()? {
+            Place::Folder(_) => AwsSettings::default(),
+            Place::Bucket(location, _) => AwsSettings {
+                endpoint: None,
+                ..location.aws
+            },
+        };
+        let config = settings.load().await;
+        let config = config.map_err(|error| CliError::Usage(error.to_string()))?;
+        let clock = Arc::clone(&self.clock);
+        Ok(Arc::new(KmsKeys::new(&config, Some(key.to_owned()), clock)))
+    }
+
     async fn unlock(&self, args: &UnlockArgs) -> Result<Unlock, CliError> {
         if let Some(path) = &args.recovery_key_file {
             let key = keys::read_recovery_file(&self.input, path).await?;
@@ -171,6 +191,9 @@ impl Session {
         if let (Some(path), None) = (&self.global.key_file, file) {
             let key = keys::read_key_file(&self.input, path).await?;
             return Ok(Unlock::KeyFile(key));
+        }
+        if let (Some(key), None) = (&self.global.kms_key, file) {
+            return Ok(Unlock::KeyService(self.kms(key).await?));
         }
         let passphrase = self
             .input

@@ -182,3 +182,56 @@ async fn a_bucket_with_object_lock_locks_the_vault_and_another_refuses() {
             .expect(0);
     }
 }
+
+/// A key of KMS, made by plain HTTP.
+async fn make_kms_key() -> String {
+    let endpoint = endpoint();
+    let host = endpoint.strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: {host}\r\nX-Amz-Target: TrentService.CreateKey\r\n\
+         Content-Type: application/x-amz-json-1.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let body = answer.split("\r\n\r\n").nth(1).unwrap();
+    let body: serde_json::Value = serde_json::from_str(body).expect(body);
+    body["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs an AWS emulator: run ./check aws"]
+async fn a_key_of_kms_opens_a_vault_and_another_does_not() {
+    let world = World::start(SimTenant::builder().mailboxes(1).items_per_mailbox(1)).await;
+    let bucket = format!("kms-{}", std::process::id());
+    make_bucket(&bucket, false).await;
+    let home = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (make_kms_key().await, make_kms_key().await);
+    let machine = |key: &str, words: &[&str]| {
+        let mut command = on_machine(&world, home.path());
+        let place = format!("s3://{bucket}?endpoint={}", endpoint());
+        command.env("AWS_ENDPOINT_URL_KMS", endpoint());
+        command
+            .args(words)
+            .args(["--vault", &place, "--kms-key", key]);
+        run(command)
+    };
+    let init = ["init", "--recovery-key-file", "recovery.key"];
+    machine(&ours, &init).await.expect(0);
+    let listed = machine(&ours, &["key", "ls", "--json"]).await.expect(0);
+    let kinds = listed.objects("key");
+    assert!(
+        kinds.iter().any(|key| key["kind"] == "key of KMS"),
+        "{kinds:?}"
+    );
+    machine(&theirs, &["stats"]).await.expect(4);
+    let both = ["key", "add", "--new-kms-key", &theirs];
+    machine(&ours, &both).await.expect(0);
+    machine(&theirs, &["stats"]).await.expect(0);
+    // The new root key is for the key that opened the vault.
+    let rotate = ["key", "rotate", "--drop-others"];
+    machine(&theirs, &rotate).await.expect(0);
+    machine(&ours, &["stats"]).await.expect(4);
+    machine(&theirs, &["stats"]).await.expect(0);
+}

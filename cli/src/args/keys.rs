@@ -58,6 +58,7 @@ Without an option a new passphrase is asked for twice, or taken from MAILKEEP_NE
 Examples:
   mailkeep key add --vault ./vault
   mailkeep key add --vault ./vault --new-key-file ./second.key
+  mailkeep key add --vault ./vault --new-kms-key alias/mail
   mailkeep key add --vault ./vault --new-recovery-key-file ./recovery-2.key")]
 pub struct KeyAddArgs {
     /// Make a new key file here
@@ -66,6 +67,9 @@ pub struct KeyAddArgs {
     /// Read the new passphrase from the first line of this file
     #[arg(long, value_name = "PATH", group = "new_key")]
     pub new_passphrase_file: Option<PathBuf>,
+    /// Let this key of AWS KMS open the vault: its id, ARN or alias/NAME
+    #[arg(long, value_name = "ID", group = "new_key")]
+    pub new_kms_key: Option<String>,
     /// Make a new recovery key and write it to this new file; the older ones stay valid
     #[arg(long, value_name = "PATH", group = "new_key")]
     pub new_recovery_key_file: Option<PathBuf>,
@@ -90,7 +94,10 @@ pub struct KeyRotateArgs {
     /// Read a new passphrase from the first line of this file; it takes the place of the old key
     #[arg(long, value_name = "PATH", group = "new_key")]
     pub new_passphrase_file: Option<PathBuf>,
-    /// Shut out all other passphrases and key files; add them again afterwards
+    /// A key of AWS KMS takes the place of the old key: its id, ARN or alias/NAME
+    #[arg(long, value_name = "ID", group = "new_key")]
+    pub new_kms_key: Option<String>,
+    /// Shut out all other passphrases, key files and keys of KMS; add them again afterwards
     #[arg(long)]
     pub drop_others: bool,
     /// Opening the vault.

@@ -39,7 +39,7 @@ Examples:
   mailkeep restore --vault ./vault --mailbox ann@contoso.example --folder Inbox --dry-run
 
 Keys: the vault is opened with MAILKEEP_PASSPHRASE or a prompt, with --passphrase-file, with
---key-file, or with --recovery-key-file. No secret is ever taken from an argument.
+--key-file, with --kms-key (AWS KMS), or with --recovery-key-file. No secret is ever taken from an argument.
 
 Vaults on S3, or on a store that speaks its protocol: credentials, region and endpoint come from the
 usual AWS environment (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL_S3, ...) or from the address:
@@ -70,6 +70,9 @@ pub struct GlobalArgs {
     /// Open the vault with this key file instead of a passphrase
     #[arg(long, global = true, value_name = "PATH", env = "MAILKEEP_KEY_FILE")]
     pub key_file: Option<PathBuf>,
+    /// Open the vault with this key of AWS KMS: its id, ARN or alias/NAME
+    #[arg(long, global = true, value_name = "ID", env = "MAILKEEP_KMS_KEY")]
+    pub kms_key: Option<String>,
     /// Read the passphrase from the first line of this file (wins over a key file)
     #[arg(long, global = true, value_name = "PATH")]
     pub passphrase_file: Option<PathBuf>,

@@ -14,13 +14,14 @@ const INIT_EXAMPLES: &str = "\
 A folder must be empty or not exist yet; a bucket must exist, and nothing may lie below the prefix. The
 passphrase comes from a prompt (asked twice), from
 MAILKEEP_PASSPHRASE or from --passphrase-file. With --new-key-file a random key file is made and
-takes the passphrase's place; --key-file uses one that you have.
+takes the passphrase's place; --key-file uses one that you have, --kms-key a key of AWS KMS.
 
 Examples:
   mailkeep init --vault ./vault --recovery-key-file ./recovery.key
   mailkeep init --vault ./vault --new-key-file ./vault.key --recovery-key-file ./recovery.key
   mailkeep init --vault s3://my-bucket/mail --recovery-key-file ./recovery.key
-  mailkeep init --vault s3://my-bucket/mail --recovery-key-file ./recovery.key --lock-days 30";
+  mailkeep init --vault s3://my-bucket/mail --recovery-key-file ./recovery.key --lock-days 30
+  mailkeep init --vault s3://my-bucket/mail --recovery-key-file ./recovery.key --kms-key alias/mail";
 
 /// `mailkeep init`.
 #[derive(Debug, Args)]

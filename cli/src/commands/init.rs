@@ -45,6 +45,8 @@ pub(super) async fn run(session: &Session, args: &InitArgs) -> Result<Exit, CliE
     } else if let (Some(file), None) = (&session.global.key_file, passphrase_file) {
         let key = keys::read_key_file(&session.input, file).await?;
         (Recipient::KeyFile(key), Some(file))
+    } else if let (Some(key), None) = (&session.global.kms_key, passphrase_file) {
+        (Recipient::KeyService(session.kms(key).await?), None)
     } else {
         let input = &session.input;
         let passphrase = input.read_new("passphrase", passphrase_file, PASSPHRASE_VARIABLE);
@@ -58,7 +60,7 @@ pub(super) async fn run(session: &Session, args: &InitArgs) -> Result<Exit, CliE
         object_lock: args.lock(),
         ..CreateOptions::default()
     };
-    let created = Vault::create(context, &[recipient], options).await;
+    let created = Vault::create(context, std::slice::from_ref(&recipient), options).await;
     let (vault, recovery) = created?;
     let text = keys::recovery_file(vault.id(), &recovery.to_text(), session.clock.now());
     recovery_file.fill(text.as_bytes())?;
@@ -78,9 +80,10 @@ pub(super) async fn run(session: &Session, args: &InitArgs) -> Result<Exit, CliE
         vault.id(),
         place.shown()
     ))?;
-    let key = match key_file {
-        Some(file) => format!("the key file {}", file.display()),
-        None => "the passphrase".to_owned(),
+    let key = match (key_file, &recipient) {
+        (Some(file), _) => format!("the key file {}", file.display()),
+        (None, Recipient::KeyService(_)) => "the key of AWS KMS".to_owned(),
+        (None, _) => "the passphrase".to_owned(),
     };
     output.line(format!(
         "

@@ -102,7 +102,12 @@ async fn add(session: &Session, args: &KeyAddArgs) -> Result<Exit, CliError> {
         );
     }
     let (keychain, _) = session.keychain(&args.unlock).await?;
-    let recipient = match new_key(session, args.new_key_file.as_deref())? {
+    let made = new_key(
+        session,
+        args.new_key_file.as_deref(),
+        args.new_kms_key.as_deref(),
+    );
+    let recipient = match made.await? {
         Some(recipient) => recipient,
         None => {
             let file = args.new_passphrase_file.as_deref();
@@ -133,11 +138,16 @@ async fn rotate(session: &Session, args: &KeyRotateArgs) -> Result<Exit, CliErro
             "{} more would stop to open the vault, because a new root key can only be sealed for keys that are at hand; give --drop-others and add them again afterwards",
             human::plural(
                 u64::try_from(others - 1).unwrap_or(u64::MAX),
-                "passphrase or key file"
+                "passphrase, key file or key of KMS"
             )
         )));
     }
-    let made = new_key(session, args.new_key_file.as_deref())?;
+    let made = new_key(
+        session,
+        args.new_key_file.as_deref(),
+        args.new_kms_key.as_deref(),
+    );
+    let made = made.await?;
     let recipient = match (made, args.new_passphrase_file.as_deref(), unlock) {
         (Some(recipient), _, _) => recipient,
         (None, Some(file), _) => {
@@ -147,9 +157,10 @@ async fn rotate(session: &Session, args: &KeyRotateArgs) -> Result<Exit, CliErro
         }
         (None, None, Unlock::Passphrase(passphrase)) => Recipient::Passphrase(passphrase),
         (None, None, Unlock::KeyFile(key)) => Recipient::KeyFile(key),
+        (None, None, Unlock::KeyService(service)) => Recipient::KeyService(service),
         (None, None, Unlock::RecoveryKey(_)) => {
             return Err(CliError::Usage(
-                "a vault that is opened with a recovery key needs --new-key-file or --new-passphrase-file".into(),
+                "a vault that is opened with a recovery key needs --new-key-file, --new-passphrase-file or --new-kms-key".into(),
             ));
         }
     };
@@ -199,9 +210,16 @@ fn show(session: &Session, rotation: &Rotation) -> Result<Exit, CliError> {
     Ok(if is_clean { Exit::Done } else { Exit::Gaps })
 }
 
-/// Makes a key file; written before the vault is changed, so that the vault never waits for a key that
+/// A key of KMS, or a new key file; that is written before the vault is changed, so that the vault never waits for a key that
 /// nobody has.
-fn new_key(session: &Session, path: Option<&Path>) -> Result<Option<Recipient>, CliError> {
+async fn new_key(
+    session: &Session,
+    path: Option<&Path>,
+    kms: Option<&str>,
+) -> Result<Option<Recipient>, CliError> {
+    if let Some(key) = kms {
+        return Ok(Some(Recipient::KeyService(session.kms(key).await?)));
+    }
     let Some(path) = path else { return Ok(None) };
     let reserved = Reserved::create(path, "key file")?;
     let (key, text) = keys::new_key_file(&*session.rng);
@@ -219,6 +237,7 @@ fn kind_words(kind: RecipientKind) -> &'static str {
         RecipientKind::Passphrase => "passphrase",
         RecipientKind::KeyFile => "key file",
         RecipientKind::RecoveryKey => "recovery key",
+        RecipientKind::KeyService => "key of KMS",
         _ => "unknown to this version",
     }
 }

@@ -4,6 +4,7 @@
 mod clock;
 mod conditions;
 mod hooks;
+mod key_service;
 mod listing;
 mod logs;
 mod object_lock;
@@ -16,6 +17,7 @@ mod table;
 
 pub use clock::clock;
 pub use hooks::{KnownHooks, hooks};
+pub use key_service::key_service;
 pub use logs::logs;
 pub use queue::{QueueUnderTest, queue};
 pub use rng::rng;

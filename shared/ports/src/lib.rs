@@ -1,5 +1,5 @@
 //! The small traits at the edges of mailkeep: [`Store`], [`Table`], [`Queue`], [`Clock`], [`Rng`],
-//! [`Secrets`], [`Notify`], [`HookRunner`], [`LogSink`]; the wrappers around them and one conformance
+//! [`Secrets`], [`KeyService`], [`Notify`], [`HookRunner`], [`LogSink`]; the wrappers around them and one conformance
 //! suite per trait that every adapter runs.
 //!
 //! Architecture invariant: nothing outside the adapters of these traits touches a disk, a network,
@@ -11,6 +11,7 @@ pub mod damage;
 pub mod fault;
 pub mod faults;
 pub mod hook;
+pub mod key_service;
 pub mod log_sink;
 pub mod memory;
 pub mod notify;
@@ -30,6 +31,9 @@ pub use damage::{Damage, damage};
 pub use fault::{Conditions, Fault, FaultRates, FaultStore};
 pub use faults::{CallFault, CallFaultRates, FaultPlan};
 pub use hook::{HookCall, HookFault, HookReport, HookRunner, HookTarget, MemoryHooks};
+pub use key_service::{
+    KeyService, KeyServiceError, KeyServiceErrorKind, MemoryKeyService, ServiceSecret,
+};
 pub use log_sink::{LogError, LogErrorKind, LogInfo, LogName, LogSink, MemoryLogs};
 pub use memory::MemoryStore;
 pub use notify::{MemoryNotify, Message, Notify, NotifyError, NotifyErrorKind, Recipient};

@@ -11,7 +11,7 @@ use crate::format::records::{VaultBody, VaultRecord};
 use crate::ids::Ulid;
 use crate::lock::{LockPolicy, LockingStore};
 use crate::names;
-use crate::recipients::{PassphraseCost, Recipient, RecordPlace, Sealer};
+use crate::recipients::{For, PassphraseCost, Recipient, RecordPlace, Sealer};
 use crate::recovery_key::RecoveryKey;
 use crate::roots::{FIRST_EPOCH, Ring};
 use crate::unlock::read_vault_record;
@@ -40,7 +40,7 @@ impl Vault {
     ) -> Result<(Self, RecoveryKey), VaultError> {
         if recipients.is_empty() {
             return Err(VaultError::invalid(
-                "a vault needs a passphrase or a key file",
+                "a vault needs a passphrase, a key file or a key of a service",
             ));
         }
         refuse_unless_empty(&ctx).await?;
@@ -60,17 +60,19 @@ impl Vault {
             cost: options.passphrase_cost,
             rng: &*ctx.rng,
         };
-        for recipient in recipients.iter().map(Some).chain([None]) {
+        let recovery_public = For::Recovery(recovery.public()?);
+        for recipient in recipients
+            .iter()
+            .map(For::Recipient)
+            .chain([recovery_public])
+        {
             let key = recipient_key(&ctx, FIRST_EPOCH)?;
             let place = RecordPlace {
                 vault_id: &body.vault_id,
                 object: key.as_str(),
                 created_at: ctx.clock.now(),
             };
-            let record = match recipient {
-                Some(recipient) => sealer.seal(recipient, &place)?,
-                None => sealer.seal_for_recovery(recovery.public()?, &place)?,
-            };
+            let record = sealer.seal(&recipient, &place).await?;
             put_plain(&ctx, &key, envelope::encode(&record), Condition::None).await?;
         }
         let dictionary = names::key(format!("dict/{}", dictionary::BUILT_IN_NUMBER))?;

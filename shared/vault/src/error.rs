@@ -1,6 +1,6 @@
 //! One error for everything that a vault can answer: which object, what is wrong, what to do next.
 
-use mailkeep_ports::{StoreError, StoreErrorKind};
+use mailkeep_ports::{KeyServiceError, KeyServiceErrorKind, StoreError, StoreErrorKind};
 
 /// Why a vault operation failed. Never holds a secret, an address or a subject.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,9 @@ pub enum VaultError {
         /// What does not fit, and what to do.
         what: String,
     },
+    /// The key service did not seal or open a key.
+    #[error("the key service failed: {0}")]
+    KeyService(#[from] KeyServiceError),
     /// The mailbox was erased on request. Not damage.
     #[error(
         "mailbox {mailbox} was erased on request: {}",
@@ -159,7 +162,11 @@ impl VaultError {
     /// True when the same call may succeed later without anybody doing anything.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy { .. })
+        match self {
+            Self::Busy { .. } => true,
+            Self::KeyService(error) => error.kind == KeyServiceErrorKind::Unavailable,
+            _ => false,
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Who can open a vault: the root key, sealed once for each recipient.
 
+use std::sync::Arc;
+
 use argon2::{Algorithm, Argon2, Params, Version};
 use chrono::{DateTime, Utc};
-use mailkeep_ports::Rng;
+use mailkeep_ports::{KeyService, KeyServiceErrorKind, Rng};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
@@ -15,6 +17,7 @@ use crate::roots;
 pub(crate) const PASSPHRASE: u32 = 1;
 pub(crate) const KEY_FILE: u32 = 2;
 pub(crate) const RECOVERY: u32 = 3;
+pub(crate) const KEY_SERVICE: u32 = 4;
 
 /// Somebody who shall be able to open a vault. The recovery key is always added.
 #[derive(Clone)]
@@ -23,6 +26,16 @@ pub enum Recipient {
     Passphrase(SecretString),
     /// Whoever has these 32 random bytes.
     KeyFile(Zeroizing<[u8; 32]>),
+    /// Whoever may use this key of a service.
+    KeyService(Arc<dyn KeyService>),
+}
+
+/// For whom a root key is sealed.
+pub(crate) enum For<'a> {
+    /// Somebody who is there.
+    Recipient(&'a Recipient),
+    /// A recovery key, of which only the public half is needed.
+    Recovery([u8; 32]),
 }
 
 /// What a vault is opened with.
@@ -34,6 +47,8 @@ pub enum Unlock {
     KeyFile(Zeroizing<[u8; 32]>),
     /// A recovery key as it was written down.
     RecoveryKey(SecretString),
+    /// A key of a service.
+    KeyService(Arc<dyn KeyService>),
 }
 
 impl std::fmt::Debug for Recipient {
@@ -41,6 +56,7 @@ impl std::fmt::Debug for Recipient {
         f.write_str(match self {
             Self::Passphrase(_) => "Passphrase(..)",
             Self::KeyFile(_) => "KeyFile(..)",
+            Self::KeyService(_) => "KeyService(..)",
         })
     }
 }
@@ -51,6 +67,7 @@ impl std::fmt::Debug for Unlock {
             Self::Passphrase(_) => "Passphrase(..)",
             Self::KeyFile(_) => "KeyFile(..)",
             Self::RecoveryKey(_) => "RecoveryKey(..)",
+            Self::KeyService(_) => "KeyService(..)",
         })
     }
 }
@@ -99,12 +116,16 @@ pub(crate) struct Sealer<'a> {
 }
 
 impl Sealer<'_> {
-    /// For a passphrase or a key file; opened again to be sure.
-    pub(crate) fn seal(
+    /// For somebody; opened again to be sure.
+    pub(crate) async fn seal(
         &self,
-        recipient: &Recipient,
+        recipient: &For<'_>,
         place: &RecordPlace<'_>,
     ) -> Result<RecipientRecord, VaultError> {
+        let recipient = match recipient {
+            For::Recipient(recipient) => recipient,
+            For::Recovery(public) => return self.seal_for_recovery(*public, place),
+        };
         let mut record = self.new_record(place)?;
         let secret = match recipient {
             Recipient::Passphrase(passphrase) => {
@@ -118,12 +139,23 @@ impl Sealer<'_> {
                 record.kind = KEY_FILE;
                 key.clone()
             }
+            Recipient::KeyService(service) => {
+                record.kind = KEY_SERVICE;
+                let mut secret = Zeroizing::new([0; 32]);
+                self.rng.fill(secret.as_mut_slice());
+                record.sealed_secret = service.seal(&secret, place.vault_id).await?;
+                // Who may seal may not open perhaps; better known now than in an emergency.
+                let opened = service.open(&record.sealed_secret, place.vault_id).await?;
+                if opened != secret {
+                    return Err(VaultError::bug("a key service opened another key"));
+                }
+                secret
+            }
         };
         self.wrap_root(record, place, &secret)
     }
 
-    /// For a recovery key, of which only the public half is needed.
-    pub(crate) fn seal_for_recovery(
+    fn seal_for_recovery(
         &self,
         public: [u8; 32],
         place: &RecordPlace<'_>,
@@ -203,7 +235,7 @@ pub(crate) enum Attempt {
 }
 
 /// Tries a key on a record.
-pub(crate) fn open(
+pub(crate) async fn open(
     unlock: &Unlock,
     vault_id: &str,
     object: &str,
@@ -224,6 +256,15 @@ pub(crate) fn open(
                 VaultError::corrupt(object, "its ephemeral key has the wrong length")
             })?;
             key.agree_with(ephemeral)?
+        }
+        (Unlock::KeyService(service), KEY_SERVICE) => {
+            match service.open(&record.sealed_secret, vault_id).await {
+                Ok(secret) => secret,
+                Err(error) if error.kind == KeyServiceErrorKind::WrongKey => {
+                    return Ok(Attempt::WrongKey);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         _ => return Ok(Attempt::NotForThis),
     };

@@ -109,6 +109,7 @@ async fn find_root(
         Unlock::Passphrase(_) => "passphrase",
         Unlock::KeyFile(_) => "key file",
         Unlock::RecoveryKey(_) => "recovery key",
+        Unlock::KeyService(_) => "key service",
     };
     let what = if was_tried {
         format!("the {kind} is not the one of this vault; check it, or use another key")
@@ -129,7 +130,7 @@ async fn try_record(
     if record.root_id != root.root_id {
         return Ok(Attempt::NotForThis);
     }
-    recipients::open(with, &root.vault_id, key.as_str(), &record)
+    recipients::open(with, &root.vault_id, key.as_str(), &record).await
 }
 
 /// Reads the object that makes a place a vault.

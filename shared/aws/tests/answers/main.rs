@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod canned;
+mod kms;
 mod queue;
 mod s3;
 mod table;

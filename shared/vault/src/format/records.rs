@@ -108,7 +108,7 @@ pub(crate) struct RecipientRecord {
     /// The vault that it belongs to. Records of another vault are leftovers of a failed creation.
     #[prost(string, tag = "1")]
     pub vault_id: String,
-    /// Kind of recipient: 1 passphrase, 2 key file, 3 recovery key.
+    /// Kind of recipient: 1 passphrase, 2 key file, 3 recovery key, 4 key service.
     #[prost(uint32, tag = "2")]
     pub kind: u32,
     /// Milliseconds since 1970.
@@ -144,6 +144,9 @@ pub(crate) struct RecipientRecord {
     /// Made with the root key: nobody can slip in a recipient of their own. 32 bytes.
     #[prost(bytes = "vec", tag = "13")]
     pub code: Vec<u8>,
+    /// Key service: the 32 bytes that unwrap the root key, as the service sealed them.
+    #[prost(bytes = "vec", tag = "14")]
+    pub sealed_secret: Vec<u8>,
 }
 
 /// `m/<mbx>/key/<epoch>`: the mailbox key and whose it is, sealed with the root key.

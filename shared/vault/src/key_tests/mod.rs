@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use mailkeep_ports::{
-    Condition, Fault, FaultStore, GetOptions, Key, MemoryStore, PutOptions, RecordStore, SeededRng,
-    Store, TestClock, Verb,
+    Condition, Fault, FaultStore, GetOptions, Key, MemoryKeyService, MemoryStore, PutOptions,
+    RecordStore, SeededRng, Store, TestClock, Verb,
 };
 use secrecy::SecretString;
 use zeroize::Zeroizing;
@@ -20,7 +20,7 @@ use crate::index::ItemFilter;
 use crate::index::tests::world;
 use crate::keychain::{Keychain, RecipientKind};
 use crate::names;
-use crate::recipients::{PassphraseCost, Recipient, RecordPlace, Sealer, Unlock};
+use crate::recipients::{For, PassphraseCost, Recipient, RecordPlace, Sealer, Unlock};
 use crate::recovery_key::RecoveryKey;
 use crate::testing::profile;
 use crate::vault::Vault;

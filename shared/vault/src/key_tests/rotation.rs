@@ -179,7 +179,8 @@ async fn nobody_slips_in_a_recovery_key() {
         rng: &SeededRng::new(1),
     };
     let mut forged = sealer
-        .seal_for_recovery(thief.public().unwrap(), &place)
+        .seal(&For::Recovery(thief.public().unwrap()), &place)
+        .await
         .unwrap();
     forged.root_id = own.root_id;
     write(&store, "keys/1/01THIEF", envelope::encode(&forged)).await;
@@ -312,4 +313,33 @@ async fn a_renewed_mailbox_key_seals_what_is_new_and_opens_what_is_old() {
         3
     );
     check(keychain.vault(), 2).await;
+}
+
+#[tokio::test]
+async fn a_key_service_opens_what_was_sealed_for_it_and_goes_through_a_rotation() {
+    let (store, recovery) = filled().await;
+    let service = Arc::new(MemoryKeyService::new("ours"));
+    let other = Unlock::KeyService(Arc::new(MemoryKeyService::new("theirs")));
+    let unlock = Unlock::KeyService(service.clone());
+    let wrong_key = |result| matches!(result, Err(VaultError::WrongKey { .. }));
+    assert!(wrong_key(opens(&store, &unlock).await));
+
+    let mut keychain = Keychain::open(context_of(store.clone(), 2), &with(1))
+        .await
+        .unwrap();
+    let recipient = Recipient::KeyService(service.clone());
+    let id = keychain.add(&recipient, CHEAP).await.unwrap();
+    check(&opens(&store, &unlock).await.unwrap(), 1).await;
+    assert!(wrong_key(opens(&store, &other).await));
+    let entries = keychain.recipients().await.unwrap();
+    let added = entries.iter().find(|entry| entry.id == id).unwrap();
+    let kind = added.details.as_ref().unwrap().kind;
+    assert_eq!(kind, RecipientKind::KeyService);
+
+    keychain.rotate(&[recipient], CHEAP).await.unwrap();
+    check(&opens(&store, &unlock).await.unwrap(), 2).await;
+    assert!(wrong_key(opens(&store, &with(1)).await));
+    opens(&store, &paper(&recovery)).await.unwrap();
+    // Once when it is sealed, to be sure, and once for each opening.
+    assert_eq!(service.opens(), 2 + 2);
 }

@@ -12,7 +12,7 @@ use crate::format::envelope;
 use crate::format::records::RecipientRecord;
 use crate::lock::{LockPolicy, LockingStore};
 use crate::names;
-use crate::recipients::{self, PassphraseCost, Recipient, RecordPlace, Sealer, Unlock};
+use crate::recipients::{self, For, PassphraseCost, Recipient, RecordPlace, Sealer, Unlock};
 use crate::recovery_key::RecoveryKey;
 use crate::roots::{self, KeyObjects};
 use crate::unlock::{Unlocked, unlock};
@@ -28,6 +28,8 @@ pub enum RecipientKind {
     KeyFile,
     /// A recovery key.
     RecoveryKey,
+    /// A key of a service.
+    KeyService,
     /// Something that a newer mailkeep added.
     Unknown,
 }
@@ -127,8 +129,7 @@ impl Keychain {
         cost: PassphraseCost,
     ) -> Result<String, VaultError> {
         self.objects().await?;
-        self.put(cost, |sealer, place| sealer.seal(recipient, place))
-            .await
+        self.put(cost, For::Recipient(recipient)).await
     }
 
     /// Adds a new recovery key and returns it with its id. The older ones stay valid: once this one is
@@ -141,11 +142,7 @@ impl Keychain {
         let key = RecoveryKey::generate(&*self.ctx.rng);
         let public = key.public()?;
         let cost = PassphraseCost::default();
-        let id = self
-            .put(cost, |sealer, place| {
-                sealer.seal_for_recovery(public, place)
-            })
-            .await?;
+        let id = self.put(cost, For::Recovery(public)).await?;
         Ok((id, key))
     }
 
@@ -184,7 +181,7 @@ impl Keychain {
             )),
             Some((_, Some(kind))) if kind != recipients::RECOVERY && others == 1 => {
                 Err(VaultError::invalid(
-                    "this is the last passphrase or key file; add another one first",
+                    "this is the last passphrase, key file or key of a service; add another one first",
                 ))
             }
             Some((key, _)) => Ok(self.ctx.store.delete(&key, Condition::None).await?),
@@ -230,6 +227,7 @@ impl Keychain {
                 recipients::PASSPHRASE => RecipientKind::Passphrase,
                 recipients::KEY_FILE => RecipientKind::KeyFile,
                 recipients::RECOVERY => RecipientKind::RecoveryKey,
+                recipients::KEY_SERVICE => RecipientKind::KeyService,
                 _ => RecipientKind::Unknown,
             },
             created_at: created_at.ok_or_else(|| bad("its time is impossible"))?,
@@ -251,11 +249,7 @@ impl Keychain {
         Ok(entries)
     }
 
-    async fn put(
-        &self,
-        cost: PassphraseCost,
-        seal: impl FnOnce(&Sealer<'_>, &RecordPlace<'_>) -> Result<RecipientRecord, VaultError>,
-    ) -> Result<String, VaultError> {
+    async fn put(&self, cost: PassphraseCost, recipient: For<'_>) -> Result<String, VaultError> {
         let (epoch, root) = &self.unlocked.ring.current;
         let key = recipient_key(&self.ctx, *epoch)?;
         let sealer = Sealer {
@@ -268,7 +262,7 @@ impl Keychain {
             object: key.as_str(),
             created_at: self.ctx.clock.now(),
         };
-        let bytes = envelope::encode(&seal(&sealer, &place)?);
+        let bytes = envelope::encode(&sealer.seal(&recipient, &place).await?);
         put_plain(&self.ctx, &key, bytes, Condition::None).await?;
         Ok(names::last_segment(key.as_str()).into())
     }

@@ -13,7 +13,7 @@ use crate::format::envelope;
 use crate::format::records::RootRecord;
 use crate::ids::MailboxId;
 use crate::names;
-use crate::recipients::{self, PassphraseCost, Recipient, RecordPlace, Sealer};
+use crate::recipients::{self, For, PassphraseCost, Recipient, RecordPlace, Sealer};
 use crate::roots::{self, KeyObjects, Ring};
 use crate::unlock::Unlocked;
 use crate::vault::{Vault, put_plain, read_plain};
@@ -62,7 +62,7 @@ impl Keychain {
     ) -> Result<Rotation, VaultError> {
         if recipients.is_empty() {
             return Err(VaultError::invalid(
-                "a vault needs a passphrase or a key file",
+                "a vault needs a passphrase, a key file or a key of a service",
             ));
         }
         let objects = self.objects().await?;
@@ -92,20 +92,15 @@ impl Keychain {
             cost,
             rng: &*self.ctx.rng,
         };
-        let others = recipients.iter().map(Some).zip(std::iter::repeat(None));
-        let public = recovery.iter().map(|public| (None, Some(*public)));
-        for (recipient, public) in others.chain(public) {
+        let recovery = recovery.into_iter().map(For::Recovery);
+        for recipient in recipients.iter().map(For::Recipient).chain(recovery) {
             let key = recipient_key(&self.ctx, *epoch)?;
             let place = RecordPlace {
                 vault_id: self.vault.id(),
                 object: key.as_str(),
                 created_at: self.ctx.clock.now(),
             };
-            let record = match (recipient, public) {
-                (Some(recipient), _) => sealer.seal(recipient, &place)?,
-                (None, Some(public)) => sealer.seal_for_recovery(public, &place)?,
-                (None, None) => continue,
-            };
+            let record = sealer.seal(&recipient, &place).await?;
             let bytes = envelope::encode(&record);
             put_plain(&self.ctx, &key, bytes.clone(), Condition::None).await?;
             self.compare(&key, &bytes).await?;
