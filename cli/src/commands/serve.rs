@@ -174,9 +174,7 @@ impl Service {
             let now = self.clock.monotonic();
             if cleaned_at.is_none_or(|at| now.saturating_sub(at) >= CLEANING) {
                 cleaned_at = Some(now);
-                if let Err(error) = self.database.table().remove_expired().await {
-                    tracing::warn!(%error, "expired records were not removed");
-                }
+                self.clean().await;
             }
             let rest = match planner.tick().await {
                 Ok(tick) => {
@@ -206,6 +204,20 @@ impl Service {
             self.rest(rest).await;
         }
         Ok(())
+    }
+
+    /// Removes expired records, some at a time so that others may write in between.
+    async fn clean(&self) {
+        let table = self.database.table();
+        loop {
+            match table.remove_expired().await {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => {
+                    return tracing::warn!(%error, "expired records were not removed");
+                }
+            }
+        }
     }
 
     /// Waits, or until a worker ended something.

@@ -39,7 +39,9 @@ impl Jobs {
             let mut is_resumed = false;
             if job.is_open
                 && let Some(run) = self.ledger.run(&job.id.run(job.cycle)).await?
-                && let Some(resumed) = run.value.resumed(self.ledger.clock().now(), &job.name)?
+                && let Some(resumed) =
+                    run.value
+                        .resumed(&request, self.ledger.clock().now(), &job.name)?
             {
                 writes.push(replace(
                     job.id.run(job.cycle).run()?,

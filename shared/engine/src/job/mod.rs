@@ -1,6 +1,7 @@
 //! Jobs: their definitions, and what people may do with them.
 
 mod commands;
+mod deletion;
 mod record;
 mod repository;
 mod state;

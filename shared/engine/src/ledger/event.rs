@@ -1,14 +1,11 @@
 //! What happened, for news, logs and people who ask why.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use mailkeep_model::state::{State, TaskEnd};
 use mailkeep_ports::{Expect, Write};
 use serde::{Deserialize, Serialize};
 
-use super::{JobError, JobId, encode};
-
-/// How long events are kept.
-const KEPT_DAYS: i64 = 400;
+use super::{JobError, JobId, Keep, encode};
 
 /// One thing that happened to a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,11 +126,15 @@ impl EventRecord {
     /// The write that keeps it. `cause` names the change that it is about, so that the same change
     /// made twice has one event.
     pub(crate) fn write(&self, cause: &str) -> Result<Write, JobError> {
+        let keep = match self.event.mood() {
+            Mood::Bad => Keep::Trouble,
+            Mood::Good | Mood::Plain => Keep::News,
+        };
         Ok(Write::Put {
             key: self.job.event(self.at.timestamp_millis(), cause)?,
             expect: Expect::Absent,
             body: encode(self)?.into(),
-            expires_at: self.at.checked_add_signed(TimeDelta::days(KEPT_DAYS)),
+            expires_at: keep.until(self.at),
         })
     }
 }

@@ -7,23 +7,24 @@
 
 mod error;
 mod event;
+mod keep;
 mod keys;
+mod records;
 mod tries;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use mailkeep_ports::{Clock, Expect, Item, ItemKey, Query, Rng, Table, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use error::JobError;
 pub use event::{EventRecord, JobEvent, Mood};
+pub(crate) use keep::Keep;
 pub(crate) use keys::{FLIGHT, WAIT, lease as keys_lease, name as keys_name};
 pub use keys::{JobId, RunKey, TaskKey};
 pub(crate) use tries::Tries;
-
-use crate::job::{JobRecord, MailboxRecord, VersionRecord};
-use crate::run::{RunRecord, TaskRecord};
 
 /// A record as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,129 +78,6 @@ impl Ledger {
     #[must_use]
     pub fn rng(&self) -> &Arc<dyn Rng> {
         &self.rng
-    }
-
-    /// A job, also a deleted one.
-    ///
-    /// # Errors
-    /// When the table cannot be read.
-    pub async fn job(&self, id: &JobId) -> Result<Option<Versioned<JobRecord>>, JobError> {
-        self.read(&id.job()?).await
-    }
-
-    /// A definition of a job.
-    ///
-    /// # Errors
-    /// When the table cannot be read.
-    pub async fn definition(
-        &self,
-        id: &JobId,
-        number: u32,
-    ) -> Result<Option<Versioned<VersionRecord>>, JobError> {
-        self.read(&id.version(number)?).await
-    }
-
-    /// A cycle of a job.
-    ///
-    /// # Errors
-    /// When the table cannot be read.
-    pub async fn run(&self, run: &RunKey) -> Result<Option<Versioned<RunRecord>>, JobError> {
-        self.read(&run.run()?).await
-    }
-
-    /// The task of one mailbox.
-    ///
-    /// # Errors
-    /// When the table cannot be read.
-    pub async fn task(&self, task: &TaskKey) -> Result<Option<Versioned<TaskRecord>>, JobError> {
-        self.read(&task.task()?).await
-    }
-
-    /// Jobs, deleted ones included, in the order in which they were made.
-    ///
-    /// # Errors
-    /// When the table cannot be read.
-    pub async fn jobs(
-        &self,
-        after: Option<String>,
-    ) -> Result<RecordPage<Versioned<JobRecord>>, JobError> {
-        let query = Query {
-            after,
-            ..Query::prefix(keys::JOBS, "").limited(100)
-        };
-        self.list(&query).await
-    }
-
-    /// The cycles of a job, newest first.
-    ///
-    /// # Errors
-    /// When the table cannot be read.
-    pub async fn runs(
-        &self,
-        job: &JobId,
-        after: Option<String>,
-        limit: usize,
-    ) -> Result<RecordPage<Versioned<RunRecord>>, JobError> {
-        let query = Query {
-            after,
-            ..Query::prefix(job.partition(), keys::RUN)
-                .limited(limit)
-                .descending()
-        };
-        self.list(&query).await
-    }
-
-    /// The tasks of a cycle.
-    ///
-    /// # Errors
-    /// When the table cannot be read.
-    pub async fn tasks(
-        &self,
-        run: &RunKey,
-        after: Option<String>,
-        limit: usize,
-    ) -> Result<RecordPage<Versioned<TaskRecord>>, JobError> {
-        let query = Query {
-            after,
-            ..Query::prefix(run.partition(), keys::TASK).limited(limit)
-        };
-        self.list(&query).await
-    }
-
-    /// How each mailbox of a job fared the last time.
-    ///
-    /// # Errors
-    /// When the table cannot be read.
-    pub async fn mailboxes(
-        &self,
-        job: &JobId,
-        after: Option<String>,
-        limit: usize,
-    ) -> Result<RecordPage<Versioned<MailboxRecord>>, JobError> {
-        let query = Query {
-            after,
-            ..Query::prefix(job.partition(), keys::MAILBOX).limited(limit)
-        };
-        self.list(&query).await
-    }
-
-    /// What happened to a job, newest first.
-    ///
-    /// # Errors
-    /// When the table cannot be read.
-    pub async fn events(
-        &self,
-        job: &JobId,
-        after: Option<String>,
-        limit: usize,
-    ) -> Result<RecordPage<Versioned<EventRecord>>, JobError> {
-        let query = Query {
-            after,
-            ..Query::prefix(job.partition(), keys::EVENT)
-                .limited(limit)
-                .descending()
-        };
-        self.list(&query).await
     }
 
     /// One page of whatever record this is. Expired ones are left out.
@@ -309,6 +187,21 @@ pub(crate) fn replace<T: Serialize>(
     record: &T,
 ) -> Result<Write, JobError> {
     Ok(Write::replace(key, version, encode(record)?))
+}
+
+/// The same write, of an item that stops to count at some time.
+pub(crate) fn until(write: Write, at: Option<DateTime<Utc>>) -> Write {
+    match write {
+        Write::Put {
+            key, expect, body, ..
+        } => Write::Put {
+            key,
+            expect,
+            body,
+            expires_at: at,
+        },
+        other => other,
+    }
 }
 
 /// Creates a record, or replaces the one that was read.

@@ -5,7 +5,7 @@ use mailkeep_model::state::{CancelReason, End, Event, Reason, State};
 use super::agenda::{Agenda, EndedRun};
 use super::{OpenRun, Planner, report};
 use crate::job::JobRecord;
-use crate::ledger::{JobError, Made, Tries, Versioned, replace};
+use crate::ledger::{JobError, Keep, Made, Tries, Versioned, replace, until};
 use crate::run::{RunRecord, WorkTime};
 
 /// Steps of one cycle in one tick: more would be a loop.
@@ -70,8 +70,11 @@ impl Planner {
     ) -> Result<Option<State>, JobError> {
         let now = self.ledger().clock().now();
         let step = run.value.step(event, now, name)?;
+        let is_success = step.run.state == State::Ended(End::Completed);
+        let keep = Keep::of(&step.run.counters, is_success).until(now);
+        let written = replace(run.value.key.run()?, run.version, &step.run)?;
         let mut writes = vec![
-            replace(run.value.key.run()?, run.version, &step.run)?,
+            until(written, keep.filter(|_| is_end(event))),
             step.event.write(&step.cause)?,
         ];
         if is_end(event) {

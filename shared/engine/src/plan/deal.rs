@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use mailkeep_model::state::{Event, State};
 use mailkeep_ports::{ItemKey, Outgoing, Query, Write};
 
-use super::agenda::Agenda;
+use super::agenda::{Agenda, later};
 use super::{OpenRun, Planner};
 use crate::ledger::{JobError, Made, TaskKey, Tries, Versioned, WAIT, replace};
 use crate::run::{RunRecord, TaskRecord};
@@ -55,6 +55,8 @@ impl Planner {
             match self.deal(run, agenda).await? {
                 Dealt::Out(message) => {
                     messages.push(message);
+                    // Should nobody receive it, it is sent again then.
+                    agenda.at(later(now, self.settings.resend));
                     record.served_at = now;
                     out += 1;
                 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use mailkeep_exchange::SourceError;
-use mailkeep_model::job::{JobDefinition, Mailboxes};
-use mailkeep_model::state::{Event, MailboxHealth, Reason, Retry, TaskEnd};
+use mailkeep_model::job::JobDefinition;
+use mailkeep_model::state::{MailboxHealth, Reason, TaskEnd};
 use mailkeep_model::{FailureClass, LicenseState, MailboxKind, MailboxProfile, SourceMailboxId};
 use mailkeep_ports::Write;
 
 use super::Planner;
-use super::agenda::{Agenda, later};
+use super::agenda::Agenda;
+use super::wanted::Wanted;
 use crate::job::MailboxRecord;
 use crate::ledger::{EventRecord, JobError, JobEvent, Made, Tries, Versioned, create, replace};
 use crate::run::{RunRecord, RunScope, TaskRecord, stillborn};
@@ -44,7 +45,20 @@ impl Planner {
                 }
             };
             self.take_page(run, definition, &page).await?;
-            if page.next.is_none() || page.next == cursor {
+            if page.next.is_none() {
+                return Ok(true);
+            }
+            if page.next == cursor {
+                let error = SourceError::new(
+                    FailureClass::RequestBug,
+                    "list mailboxes",
+                    "endless_pages",
+                    "the source's pages do not come to an end",
+                );
+                let current = self.ledger().run(&run.value.key).await?;
+                if let Some(current) = current {
+                    self.listing_failed(&current, definition, &error).await?;
+                }
                 return Ok(true);
             }
             cursor = page.next;
@@ -189,146 +203,4 @@ impl Planner {
         let record: Option<Versioned<MailboxRecord>> = self.ledger().read(&key).await?;
         Ok(record.is_some_and(|record| record.value.health == MailboxHealth::Error))
     }
-
-    /// A page could not be read: tried again later, or up to a person, or given up.
-    async fn listing_failed(
-        &self,
-        run: &Versioned<RunRecord>,
-        definition: &JobDefinition,
-        error: &SourceError,
-    ) -> Result<(), JobError> {
-        let now = self.ledger().clock().now();
-        let mut next = run.value.clone();
-        next.listing.failures += 1;
-        let jitter = u16::try_from(self.ledger().rng().next_u64() >> 48).unwrap_or_default();
-        let retry = definition.retry.after(
-            next.listing.failures,
-            error.class,
-            error.retry_after,
-            jitter,
-        );
-        let whole = "(the list of mailboxes)".to_owned();
-        let mut writes = vec![];
-        let (event, cause) = match retry {
-            Retry::After(wait) => {
-                let not_before = later(now, wait);
-                next.listing.not_before = Some(not_before);
-                let event = JobEvent::AttemptFailed {
-                    mailbox: whole,
-                    reason: Reason::Failure(error.class),
-                    next: not_before,
-                };
-                (
-                    event,
-                    format!("list-{}-{}", run.value.key.cycle, run.version),
-                )
-            }
-            Retry::WaitForPerson(reason) => {
-                let step = next.step(Event::NeedPerson(reason), now, &definition.name)?;
-                writes.push(replace(run.value.key.run()?, run.version, &step.run)?);
-                writes.push(step.event.write(&step.cause)?);
-                writes.extend(step.news(None)?);
-                let mut tries = Tries::new();
-                let _: Made = self.ledger().transact(writes, &mut tries).await?;
-                return Ok(());
-            }
-            Retry::GiveUp(_) | Retry::End(_) => {
-                // What was listed is backed up; the rest counts as one that failed.
-                next.listing.is_done = true;
-                let end = TaskEnd::Failed(Reason::Failure(error.class));
-                next.tally.add(end);
-                let event = JobEvent::MailboxEnded {
-                    mailbox: whole,
-                    end,
-                    message: error.to_string(),
-                };
-                (
-                    event,
-                    format!("list-{}-{}", run.value.key.cycle, run.version),
-                )
-            }
-        };
-        let event = EventRecord {
-            at: now,
-            job: next.key.job.clone(),
-            name: definition.name.clone(),
-            cycle: Some(next.key.cycle),
-            event,
-        };
-        writes.push(event.write(&cause)?);
-        writes.push(replace(run.value.key.run()?, run.version, &next)?);
-        let mut tries = Tries::new();
-        let _: Made = self.ledger().transact(writes, &mut tries).await?;
-        Ok(())
-    }
-}
-
-/// Which mailboxes of a page are wanted.
-struct Wanted<'a> {
-    definition: &'a JobDefinition,
-    /// Named one by one: by the job, by the person who started the cycle, or both.
-    by_job: Option<&'a [String]>,
-    by_person: Option<&'a [String]>,
-}
-
-impl<'a> Wanted<'a> {
-    fn of(scope: &'a RunScope, definition: &'a JobDefinition) -> Self {
-        Self {
-            definition,
-            by_job: match &definition.scope.mailboxes {
-                Mailboxes::Chosen(list) => Some(list),
-                _ => None,
-            },
-            by_person: match scope {
-                RunScope::Chosen(list) => Some(list),
-                RunScope::All | RunScope::Failed => None,
-            },
-        }
-    }
-
-    /// The list whose names must all turn up.
-    fn names(&self) -> &'a [String] {
-        self.by_person.or(self.by_job).unwrap_or_default()
-    }
-
-    /// `None` for one that is not wanted; else its place among the names, if it is named.
-    fn place(&self, mailbox: &MailboxProfile) -> Option<Option<u32>> {
-        let scope = &self.definition.scope;
-        let named = |list: &[String]| list.iter().position(|name| is_named(mailbox, name));
-        if named(&scope.exclude).is_some() {
-            return None;
-        }
-        let is_chosen = match self.by_job {
-            Some(list) => named(list).is_some(),
-            None => match mailbox.kind {
-                MailboxKind::Shared => scope.shared,
-                MailboxKind::Room => scope.rooms,
-                MailboxKind::Equipment => scope.equipment,
-                _ => true,
-            },
-        };
-        if !is_chosen {
-            return None;
-        }
-        match (self.by_person, self.by_job) {
-            (Some(list), _) | (None, Some(list)) => {
-                named(list).map(|place| u32::try_from(place).ok())
-            }
-            (None, None) => Some(None),
-        }
-    }
-
-    fn missing(&self, found: &BTreeSet<u32>) -> Vec<&'a str> {
-        let names = self.names().iter().enumerate();
-        names
-            .filter(|(place, _)| u32::try_from(*place).is_ok_and(|place| !found.contains(&place)))
-            .map(|(_, name)| name.as_str())
-            .collect()
-    }
-}
-
-/// Addresses are compared without regard to letter case; ids exactly.
-fn is_named(mailbox: &MailboxProfile, name: &str) -> bool {
-    let name = name.trim();
-    mailbox.id.as_str() == name || mailbox.address.to_lowercase() == name.to_lowercase()
 }

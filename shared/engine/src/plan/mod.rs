@@ -12,7 +12,9 @@ mod deal;
 mod listing;
 mod mend;
 mod open;
+mod refusal;
 mod report;
+mod wanted;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -9,7 +9,9 @@ use mailkeep_ports::Write;
 
 use super::{RunRecord, TaskRecord, Wait};
 use crate::job::MailboxRecord;
-use crate::ledger::{EventRecord, JobError, JobEvent, Ledger, Versioned, create, replace, write};
+use crate::ledger::{
+    EventRecord, JobError, JobEvent, Keep, Ledger, Versioned, create, replace, until, write,
+};
 
 /// How a task comes back.
 #[derive(Clone, Debug)]
@@ -119,7 +121,11 @@ pub(crate) async fn land(
         writes.extend(step.news(None)?);
         run = step.run;
     }
-    writes.push(replace(task.key.task()?, task_version, &task)?);
+    let written = replace(task.key.task()?, task_version, &task)?;
+    writes.push(match task.end {
+        Some(end) => until(written, kept(&task, end).until(now)),
+        None => written,
+    });
     writes.push(replace(run.key.run()?, run_version, &run)?);
     Ok(writes)
 }
@@ -160,5 +166,11 @@ pub(crate) fn stillborn(
     task.state = end_state(task.state, end)?;
     task.end = Some(end);
     task.ended_at = Some(now);
-    create(task.key.task()?, &task)
+    let keep = kept(&task, end);
+    Ok(until(create(task.key.task()?, &task)?, keep.until(now)))
+}
+
+/// How long a task that is over is kept.
+fn kept(task: &TaskRecord, end: TaskEnd) -> Keep {
+    Keep::of(&task.counters, end == TaskEnd::Complete)
 }

@@ -10,6 +10,7 @@ use mailkeep_ports::Write;
 use serde::{Deserialize, Serialize};
 
 use super::RunScope;
+use crate::job::StartRequest;
 use crate::ledger::{EventRecord, JobError, JobEvent, RunKey};
 use crate::news::{NewsEvent, ReportOrder, announce};
 
@@ -199,13 +200,20 @@ impl RunRecord {
         Ok(Some(step))
     }
 
-    /// The cycle after a person did what it waited for; `None` when it did not wait.
+    /// The cycle after a person did what it waited for, or said that it is to go on at once; `None` when
+    /// it did not wait.
     pub(crate) fn resumed(
         &self,
+        request: &StartRequest,
         now: DateTime<Utc>,
         name: &str,
     ) -> Result<Option<StepOfRun>, JobError> {
         match self.state {
+            State::OutOfWindow if request.ignores_schedule && request.scope == self.scope => {
+                let mut run = self.clone();
+                run.ignores_schedule = true;
+                run.step(Event::WindowOpened, now, name).map(Some)
+            }
             State::WaitingForPerson(_) => {
                 let mut step = self.step(Event::Resume, now, name)?;
                 step.run.listing.failures = 0;

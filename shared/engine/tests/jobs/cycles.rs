@@ -8,6 +8,7 @@ use mailkeep_model::FailureClass;
 use mailkeep_model::job::{JobKind, WindowEnd};
 use mailkeep_model::schedule::{Blackout, Hours, TimeOfDay, Zone};
 use mailkeep_model::state::{CancelReason, End, Reason, State};
+use mailkeep_ports::Clock as _;
 
 use crate::rig::{World, at_will, daily, one_time, plain};
 
@@ -235,6 +236,47 @@ async fn a_start_at_once_disregards_the_schedule_once() {
     world.set("2026-01-05T20:00:00Z");
     process.settle().await;
     assert_eq!(process.job(&id).await.cycle, 2);
+}
+
+#[tokio::test]
+async fn a_paused_cycle_may_be_told_to_go_on_at_once() {
+    let world = World::new(&["ann", "bob"]);
+    let process = world.process();
+    let mut definition = daily("All", 8, 10);
+    definition.concurrent_mailboxes = 1;
+    let id = process.jobs.create(&definition).await.unwrap().id;
+    process.tick().await;
+    process.work().await;
+    world.set("2026-01-05T11:00:00Z");
+    process.settle().await;
+    assert_eq!(process.run(&id, 1).await.state, State::OutOfWindow);
+    process.jobs.start(&id, at_will(true)).await.unwrap();
+    process.settle().await;
+    assert_eq!(process.run(&id, 1).await.state, DONE);
+    assert_eq!(process.job(&id).await.cycle, 1);
+}
+
+/// A job of many quiet cycles does not fill the database.
+#[tokio::test]
+async fn records_of_what_is_over_expire() {
+    let world = World::new(&["ann"]);
+    let process = world.process();
+    let id = process.jobs.create(&plain("All")).await.unwrap().id;
+    process.start(&id).await;
+    process.settle().await;
+    let now = world.clock.now();
+    for item in world.table.items() {
+        let is_kept = ["jobs", "names", "leases"].contains(&item.key.partition())
+            || ["version", "mailbox"]
+                .iter()
+                .any(|kind| item.key.sort().starts_with(kind));
+        assert_eq!(item.expires_at.is_none(), is_kept, "{}", item.key);
+        assert!(
+            item.expires_at
+                .is_none_or(|at| at > now + chrono::TimeDelta::days(2))
+        );
+    }
+    assert_eq!(process.run(&id, 1).await.state, DONE);
 }
 
 #[tokio::test]

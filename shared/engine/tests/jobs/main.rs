@@ -15,3 +15,4 @@ mod planning;
 mod repository;
 mod results;
 mod rig;
+mod year;
