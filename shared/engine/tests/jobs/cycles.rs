@@ -266,7 +266,8 @@ async fn records_of_what_is_over_expire() {
     process.settle().await;
     let now = world.clock.now();
     for item in world.table.items() {
-        let is_kept = ["jobs", "names", "leases"].contains(&item.key.partition())
+        // What is told goes out of the inbox of news when it was told.
+        let is_kept = ["jobs", "names", "leases", "news-inbox"].contains(&item.key.partition())
             || ["version", "mailbox"]
                 .iter()
                 .any(|kind| item.key.sort().starts_with(kind));
