@@ -260,23 +260,7 @@ impl Session {
     /// # Errors
     /// When the connection is not usable.
     pub fn connect(&self, connection: Connection) -> Result<Tenant, CliError> {
-        let (clock, rng) = (Arc::clone(&self.clock), Arc::clone(&self.rng));
-        Ok(match connection.into_settings()? {
-            Settings::Graph(settings) => {
-                let client = GraphClient::new(&settings, clock, rng)?;
-                Tenant {
-                    source: Arc::new(GraphSource::with_client(Arc::clone(&client))),
-                    target: Arc::new(GraphTarget::with_client(client)),
-                }
-            }
-            Settings::Exchange(settings) => {
-                let client = EwsClient::new(&settings, clock, rng)?;
-                Tenant {
-                    source: Arc::new(EwsSource::with_client(Arc::clone(&client))),
-                    target: Arc::new(EwsTarget::with_client(client)),
-                }
-            }
-        })
+        Tenant::open(connection, Arc::clone(&self.clock), Arc::clone(&self.rng))
     }
 }
 
@@ -286,4 +270,33 @@ pub struct Tenant {
     pub source: Arc<dyn Source>,
     /// To write to.
     pub target: Arc<dyn Target>,
+}
+
+impl Tenant {
+    /// The tenant that a connection leads to. Sends nothing yet.
+    ///
+    /// # Errors
+    /// When the connection is not usable.
+    pub fn open(
+        connection: Connection,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+    ) -> Result<Self, CliError> {
+        Ok(match connection.into_settings()? {
+            Settings::Graph(settings) => {
+                let client = GraphClient::new(&settings, clock, rng)?;
+                Self {
+                    source: Arc::new(GraphSource::with_client(Arc::clone(&client))),
+                    target: Arc::new(GraphTarget::with_client(client)),
+                }
+            }
+            Settings::Exchange(settings) => {
+                let client = EwsClient::new(&settings, clock, rng)?;
+                Self {
+                    source: Arc::new(EwsSource::with_client(Arc::clone(&client))),
+                    target: Arc::new(EwsTarget::with_client(client)),
+                }
+            }
+        })
+    }
 }

@@ -25,9 +25,7 @@ pub use notify::NotifyCommand;
 pub use query::QueryArgs;
 pub use restore::{OnConflict, PlacementArg, RestoreArgs};
 pub use retention::{HoldCommand, PolicyCommand, RetainArgs};
-pub use vault::{
-    BackupArgs, InitArgs, MailboxCommand, MailboxLsArgs, StatsArgs, VerifyArgs,
-};
+pub use vault::{BackupArgs, InitArgs, MailboxCommand, MailboxLsArgs, StatsArgs, VerifyArgs};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use mailkeep_engine::Engine;
 use mailkeep_engine::work::{Connections, Workplace};
 use mailkeep_exchange::SourceError;
-use mailkeep_exchange::graph::{GraphClient, GraphSource};
 use mailkeep_model::FailureClass;
 use mailkeep_ports::{Clock, Rng};
 use zeroize::Zeroizing;
 
 use crate::connection::{Connection, DOCUMENT_KIND};
+use crate::session::Tenant;
 
 /// Connections kept in the vault, each opened once: all jobs share one client per connection, and with
 /// it the request budget of each mailbox.
@@ -93,12 +93,12 @@ impl Connections for VaultConnections {
         }
         let unusable = |error: crate::CliError| wrong("unusable_connection", error.to_string());
         let read = Connection::from_document(connection, &document).map_err(unusable)?;
-        let realm = read.tenant.clone();
-        let settings = read.into_settings().map_err(unusable)?;
-        let client = GraphClient::new(&settings, Arc::clone(&self.clock), Arc::clone(&self.rng))?;
+        let realm = read.realm().to_owned();
+        let (clock, rng) = (Arc::clone(&self.clock), Arc::clone(&self.rng));
+        let tenant = Tenant::open(read, clock, rng).map_err(unusable)?;
         let place = Workplace {
             engine: self.engine.clone(),
-            source: Arc::new(GraphSource::with_client(client)),
+            source: tenant.source,
             realm,
         };
         let open = Open {
