@@ -144,7 +144,7 @@ impl World {
             let size = u64::try_from(object.bytes.len()).unwrap();
             self.ctx
                 .store
-                .put(&key, object.bytes, PutOptions::default())
+                .put(&key, object.bytes.clone(), PutOptions::default())
                 .await
                 .unwrap();
             let id = PackId::Segment(sequence);

@@ -180,6 +180,21 @@ impl ObjectCipher {
         self.open(Domain::Frame, number, &[kind], stored)
     }
 
+    /// Opens a frame into `plain`, which must have exactly the length of its plaintext.
+    pub(crate) fn open_frame_into(
+        &self,
+        number: u32,
+        kind: u8,
+        stored: &[u8],
+        plain: &mut [u8],
+    ) -> Option<()> {
+        let (sealed, tag) = stored.split_at_checked(stored.len().checked_sub(TAG_BYTES)?)?;
+        let nonce = nonce(Domain::Frame, number);
+        self.key
+            .open_separate_gather(nonce, Aad::from(&[kind]), sealed, tag, plain)
+            .ok()
+    }
+
     /// Seals the frame table in place.
     pub(crate) fn seal_footer(&self, frames: u32, stored: &mut [u8]) -> Result<(), VaultError> {
         self.seal(Domain::Footer, 0, &frames.to_le_bytes(), stored)

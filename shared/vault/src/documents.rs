@@ -67,7 +67,12 @@ impl Vault {
         if mode == PutMode::Create {
             options.condition = Condition::IfAbsent;
         }
-        match inner.ctx.store.put(&key, object.bytes, options).await {
+        match inner
+            .ctx
+            .store
+            .put(&key, object.bytes.clone(), options)
+            .await
+        {
             Ok(_) => Ok(()),
             Err(error) if error.kind == StoreErrorKind::AlreadyExists => {
                 Err(VaultError::AlreadyExists {

@@ -14,6 +14,7 @@ pub mod ids;
 
 mod assembly;
 mod body;
+mod buffers;
 mod chunk;
 mod compress;
 mod content_store;
@@ -22,6 +23,7 @@ mod content_tests;
 mod core;
 mod create;
 mod crypto;
+mod dense;
 mod dictionary;
 mod documents;
 mod drill;

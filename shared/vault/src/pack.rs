@@ -221,7 +221,7 @@ impl PackWriter {
                 *next += 1;
                 OpenPack {
                     staged,
-                    builder: ObjectBuilder::new(ObjectKind::Pack),
+                    builder: ObjectBuilder::big(ObjectKind::Pack),
                     refs: vec![],
                 }
             });

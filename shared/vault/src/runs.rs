@@ -38,7 +38,11 @@ impl Vault {
         let inner = &self.inner;
         let object = builder.finish(&inner.objects, &key, &*inner.ctx.rng)?;
         let options = put_options(&object, StorageClass::Hot);
-        inner.ctx.store.put(&key, object.bytes, options).await?;
+        inner
+            .ctx
+            .store
+            .put(&key, object.bytes.clone(), options)
+            .await?;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! How much memory mailkeep takes at most: `cargo run --release -p mailkeep-e2e --example memory`.
 //!
 //! Without arguments it backs up and restores one mail with an attachment of 150 MB. With
-//! `items 1000000` it backs up a mailbox of so many small items, twice. The simulated tenant runs
+//! `items 1000000` it backs up a mailbox of so many small items, twice, and verifies it. The simulated tenant runs
 //! in a process of its own, so that only mailkeep is measured. Ends with an error above 200 MB.
 //! Linux only: the figures come from `/proc`.
 #![allow(
@@ -21,6 +21,7 @@ use std::time::Duration;
 use exchange_sim::{Limits, MailProfile, START_UNIX_MILLIS, SimTenant};
 use mailkeep_engine::backup::{BackupRequest, MailboxScope, backup};
 use mailkeep_engine::restore::{self, RestoreRequest};
+use mailkeep_engine::verify::{self, VerifyLevel, VerifyRequest};
 use mailkeep_engine::{Engine, Quiet, StopSignal, browse};
 use mailkeep_exchange::graph::{Cloud, Credential, GraphClient, GraphConnection};
 use mailkeep_exchange::graph::{GraphSource, GraphTarget};
@@ -31,11 +32,17 @@ use mailkeep_vault::{Recipient, Vault, VaultContext};
 
 const MOST_MEGABYTES: u64 = 200;
 const ATTACHMENT_BYTES: u64 = 150_000_000;
+/// As many as the `mailkeep` program has.
+const BLOCKING_THREADS: usize = 4;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .enable_all()
+        .build()
+        .unwrap();
     let worst = match words.as_slice() {
         ["tenant", items] => {
             runtime.block_on(serve(items.parse().unwrap()));
@@ -171,6 +178,20 @@ impl Bench {
             took,
         )
     }
+
+    /// Reads and compares everything, as `mailkeep verify --full` does.
+    async fn verify(&self) -> u64 {
+        let clock = SystemClock::new();
+        let started = clock.monotonic();
+        let request = VerifyRequest::new(VerifyLevel::Full);
+        let done = verify::run(&self.engine, &request, Arc::new(Quiet), StopSignal::new()).await;
+        let done = done.unwrap();
+        assert_eq!(done.exit_code(), 0, "{done:?}");
+        report(
+            &format!("full verification: {} items read", done.items_read),
+            clock.monotonic().saturating_sub(started),
+        )
+    }
 }
 
 /// Prints what was done and the most memory since the start, and returns that in megabytes.
@@ -208,5 +229,6 @@ async fn attachment() -> u64 {
 async fn items(count: &str) -> u64 {
     let bench = Bench::start(count).await;
     bench.back_up("first backup").await;
-    bench.back_up("second backup").await
+    bench.back_up("second backup").await;
+    bench.verify().await
 }

@@ -5,15 +5,16 @@ use std::ops::Range;
 use bytes::Bytes;
 use mailkeep_ports::{Key, Rng};
 
+use crate::buffers;
 use crate::compress::{Compression, Method};
 use crate::crypto::{self, ObjectCipher, ObjectKeys};
 use crate::dictionary;
 use crate::error::VaultError;
 use crate::format::MAX_OBJECT_BYTES;
-use crate::format::footer::{self, Trailer};
+use crate::format::footer::{self, TRAILER_BYTES, Trailer};
 use crate::format::frame::{EncodedFrame, FrameInfo, FrameKind, FrameRef, FrameSpec, TAG_BYTES};
 use crate::format::header::{HEADER_BYTES, ObjectHeader, ObjectKind};
-use crate::format::parser::ParsedObject;
+use crate::format::parser::{FrameMemory, ParsedObject};
 
 /// An object ready for upload, already read back and compared.
 #[derive(Clone, Debug)]
@@ -42,9 +43,19 @@ pub(crate) struct ObjectBuilder {
 impl ObjectBuilder {
     /// An empty object.
     pub(crate) fn new(kind: ObjectKind) -> Self {
+        Self::in_memory(kind, vec![])
+    }
+
+    /// An empty object that will be big.
+    pub(crate) fn big(kind: ObjectKind) -> Self {
+        Self::in_memory(kind, buffers::take())
+    }
+
+    fn in_memory(kind: ObjectKind, mut buffer: Vec<u8>) -> Self {
+        buffer.resize(HEADER_BYTES, 0);
         Self {
             kind,
-            buffer: vec![0; HEADER_BYTES],
+            buffer,
             frames: vec![],
             checksums: vec![],
             uses_dictionary: false,
@@ -108,6 +119,12 @@ impl ObjectBuilder {
         }
     }
 
+    /// Most bytes that the frame table and the trailer can take.
+    fn table_bytes(&self) -> usize {
+        const FRAME: usize = 40;
+        TRAILER_BYTES + TAG_BYTES + 64 + self.frames.len() * FRAME
+    }
+
     /// Seals a copy; the builder can be changed and sealed again.
     pub(crate) fn seal(
         &self,
@@ -115,9 +132,13 @@ impl ObjectBuilder {
         name: &Key,
         rng: &dyn Rng,
     ) -> Result<SealedObject, VaultError> {
+        // With room for the frame table, so that sealing does not copy everything once more.
+        let mut buffer = buffers::take();
+        buffer.reserve_exact(self.buffer.len() + self.table_bytes());
+        buffer.extend_from_slice(&self.buffer);
         Self {
             kind: self.kind,
-            buffer: self.buffer.clone(),
+            buffer,
             frames: self.frames.clone(),
             checksums: self.checksums.clone(),
             uses_dictionary: self.uses_dictionary,
@@ -151,14 +172,15 @@ impl ObjectBuilder {
             let stored = self.buffer.get_mut(range(&frame.place)).ok_or_else(short)?;
             cipher.seal_frame(frame.place.number, frame.kind.tag(), stored)?;
         }
+        self.buffer.reserve_exact(self.table_bytes());
         self.close(&cipher, header_bytes)?;
-        let bytes = Bytes::from(self.buffer);
+        let bytes = Bytes::from(std::mem::take(&mut self.buffer));
         verify(keys, self.kind, name, &bytes, &self.checksums)?;
         Ok(SealedObject {
             sha256: crypto::sha256(&bytes),
             bytes,
             header,
-            frames: self.frames,
+            frames: std::mem::take(&mut self.frames),
         })
     }
 
@@ -187,6 +209,18 @@ impl ObjectBuilder {
             return Err(VaultError::bug("an object grew beyond its limit"));
         }
         Ok(())
+    }
+}
+
+impl Drop for ObjectBuilder {
+    fn drop(&mut self) {
+        buffers::give(std::mem::take(&mut self.buffer));
+    }
+}
+
+impl Drop for SealedObject {
+    fn drop(&mut self) {
+        buffers::give_bytes(std::mem::take(&mut self.bytes));
     }
 }
 
@@ -219,10 +253,12 @@ fn verify(
     if parsed.frames.len() != checksums.len() {
         return Err(differs());
     }
+    let mut memory = FrameMemory::default();
     for (frame, checksum) in parsed.frames.iter().zip(checksums) {
         let stored = bytes.get(range(&frame.place)).ok_or_else(differs)?;
-        let plain = parsed.opener.open(frame.kind, &frame.place, stored)?;
-        if crc32c::crc32c(&plain) != *checksum {
+        let opener = &parsed.opener;
+        let plain = opener.open_in(frame.kind, &frame.place, stored, &mut memory)?;
+        if crc32c::crc32c(plain) != *checksum {
             return Err(differs());
         }
     }

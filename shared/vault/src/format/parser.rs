@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use mailkeep_ports::Key;
 
-use crate::compress::{self, Method};
+use crate::compress::{self, Decoded, Method};
 use crate::crypto::{ObjectCipher, ObjectKeys};
 use crate::error::VaultError;
 use crate::format::MAX_FRAME_BYTES;
 use crate::format::footer::{self, TRAILER_BYTES, Trailer};
-use crate::format::frame::{EncodedFrame, FrameInfo, FrameKind, FrameRef};
+use crate::format::frame::{EncodedFrame, FrameInfo, FrameKind, FrameRef, TAG_BYTES};
 use crate::format::header::{HEADER_BYTES, ObjectHeader, ObjectKind, PREFIX_BYTES};
 
 /// Opens frames of one object.
@@ -39,8 +39,19 @@ impl FrameOpener {
         place: &FrameRef,
         stored: &[u8],
     ) -> Result<Bytes, VaultError> {
-        let payload = self.decrypt(kind, place, stored)?;
-        self.decompress(place, payload)
+        let mut memory = FrameMemory::default();
+        let decoded = self.open_into(kind, place, stored, &mut memory)?;
+        let FrameMemory {
+            mut payload,
+            content,
+        } = memory;
+        Ok(Bytes::from(match decoded {
+            Decoded::InPayload => {
+                payload.pop();
+                payload
+            }
+            Decoded::InOutput => content,
+        }))
     }
 
     /// Takes one frame out of its object as it is, to put it into another one. It is decompressed
@@ -51,55 +62,70 @@ impl FrameOpener {
         stored: &[u8],
     ) -> Result<EncodedFrame, VaultError> {
         let place = &frame.place;
-        let bytes = self.decrypt(frame.kind, place, stored)?;
-        let plain = self.decompress(place, bytes.clone())?;
+        let mut memory = FrameMemory::default();
+        let plain_crc = crc32c::crc32c(self.open_in(frame.kind, place, stored, &mut memory)?);
+        let bytes = memory.payload;
         Ok(EncodedFrame {
             kind: frame.kind,
             content_id: frame.content_id,
             plain_bytes: place.plain_bytes,
-            plain_crc: crc32c::crc32c(&plain),
+            plain_crc,
             method: Method::from_tag(bytes.last().copied().unwrap_or_default()),
             bytes,
             refs: vec![],
         })
     }
 
-    fn bad(&self, place: &FrameRef, what: &str) -> VaultError {
-        VaultError::corrupt(&self.object, format!("frame {}: {what}", place.number))
-    }
-
-    fn decrypt(
+    /// [`open`](Self::open) in memory that is used again for the next frame.
+    pub(crate) fn open_in<'a>(
         &self,
         kind: FrameKind,
         place: &FrameRef,
         stored: &[u8],
-    ) -> Result<Vec<u8>, VaultError> {
-        let bad = |what: &str| self.bad(place, what);
+        memory: &'a mut FrameMemory,
+    ) -> Result<&'a [u8], VaultError> {
+        Ok(match self.open_into(kind, place, stored, memory)? {
+            Decoded::InPayload => memory.payload.split_last().map_or(&[], |(_, plain)| plain),
+            Decoded::InOutput => &memory.content,
+        })
+    }
+
+    fn open_into(
+        &self,
+        kind: FrameKind,
+        place: &FrameRef,
+        stored: &[u8],
+        memory: &mut FrameMemory,
+    ) -> Result<Decoded, VaultError> {
+        let bad = |what: &str| {
+            VaultError::corrupt(&self.object, format!("frame {}: {what}", place.number))
+        };
         if u32::try_from(stored.len()) != Ok(place.stored_bytes) {
             return Err(bad("it is cut off"));
         }
+        let expected = usize::try_from(place.plain_bytes).map_err(|_| bad("it is too long"))?;
         if place.plain_bytes > MAX_FRAME_BYTES {
             return Err(bad("it is too long"));
         }
-        let mut buffer = stored.to_vec();
-        let plain_len = self
-            .cipher
-            .open_frame(place.number, kind.tag(), &mut buffer)
+        let FrameMemory { payload, content } = memory;
+        payload.resize(stored.len().saturating_sub(TAG_BYTES), 0);
+        self.cipher
+            .open_frame_into(place.number, kind.tag(), stored, payload)
             .ok_or_else(|| bad("its authentication tag does not fit"))?;
-        buffer.truncate(plain_len);
-        Ok(buffer)
+        compress::decode(&self.object, payload, expected, content).map_err(|error| match error {
+            VaultError::Corrupt { what, .. } => bad(&what),
+            other => other,
+        })
     }
+}
 
-    fn decompress(&self, place: &FrameRef, payload: Vec<u8>) -> Result<Bytes, VaultError> {
-        let expected =
-            usize::try_from(place.plain_bytes).map_err(|_| self.bad(place, "it is too long"))?;
-        compress::decode(&self.object, payload, expected)
-            .map_err(|error| match error {
-                VaultError::Corrupt { what, .. } => self.bad(place, &what),
-                other => other,
-            })
-            .map(Bytes::from)
-    }
+/// Memory for frames that are opened one after another.
+#[derive(Default)]
+pub(crate) struct FrameMemory {
+    /// Decrypted: payload and method byte.
+    payload: Vec<u8>,
+    /// Decompressed.
+    content: Vec<u8>,
 }
 
 /// How far the end of an object could be understood.

@@ -72,7 +72,7 @@ proptest! {
         prop_assert!(read.iter().zip(&plains).all(|(a, b)| a == b));
         prop_assert!(read.len() >= plains.len());
         let parsed = parse(&object.bytes, "m/a/pack/1").unwrap();
-        prop_assert_eq!(parsed.frames, object.frames);
+        prop_assert_eq!(&parsed.frames, &object.frames);
     }
 
     #[test]
@@ -86,7 +86,7 @@ proptest! {
 
     #[test]
     fn a_cut_or_lengthened_object_is_noticed(at in any::<prop::sample::Index>()) {
-        let bytes = sealed(&[b"first".to_vec(), vec![7; 3000]], 1).bytes;
+        let bytes = sealed(&[b"first".to_vec(), vec![7; 3000]], 1).bytes.clone();
         let cut = &bytes[..at.index(bytes.len())];
         prop_assert!(read_all(cut, "m/a/pack/1").is_err());
         let longer = [&bytes[..], &bytes[at.index(bytes.len())..]].concat();

@@ -169,7 +169,7 @@ impl BlockWriter<'_> {
         let (part, builder) = self.open.get_or_insert_with(|| {
             let part = self.next_part;
             self.next_part += 1;
-            (part, ObjectBuilder::new(ObjectKind::Checkpoint))
+            (part, ObjectBuilder::big(ObjectKind::Checkpoint))
         });
         Ok((*part, builder.push(&spec, plain)?))
     }
@@ -206,7 +206,11 @@ impl BlockWriter<'_> {
         let size_bytes = u64::try_from(object.bytes.len()).unwrap_or(u64::MAX);
         self.requests += 1;
         self.bytes += size_bytes;
-        self.core.ctx.store.put(&key, object.bytes, options).await?;
+        self.core
+            .ctx
+            .store
+            .put(&key, object.bytes.clone(), options)
+            .await?;
         Ok((object.header, size_bytes))
     }
 }
@@ -243,7 +247,7 @@ async fn write_as(
     let mut writer = BlockWriter {
         core,
         sequence: index.state.sequence,
-        root: ObjectBuilder::new(ObjectKind::Checkpoint),
+        root: ObjectBuilder::big(ObjectKind::Checkpoint),
         open: None,
         next_part: 1,
         objects: BTreeMap::new(),

@@ -191,7 +191,7 @@ impl MailboxWriter {
             size_bytes,
             sha256: object.sha256,
             header: object.header,
-            frames: object.frames,
+            frames: object.frames.clone(),
             refs: vec![],
             uploaded_at,
         });

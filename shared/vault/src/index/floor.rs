@@ -158,7 +158,12 @@ pub(crate) async fn write(
         sha256: Some(object.sha256),
         ..before.map_or_else(PutOptions::if_absent, PutOptions::if_match)
     };
-    match core.ctx.store.put(&key, object.bytes, options).await {
+    match core
+        .ctx
+        .store
+        .put(&key, object.bytes.clone(), options)
+        .await
+    {
         Ok(_) => Ok(true),
         // Perhaps our own write, whose answer was lost: whoever repeats reads it again.
         Err(error)

@@ -22,9 +22,9 @@ use crate::index::tables::{Lookup, Packs, Parts, Refs, Rows, Snapshots};
 use crate::pack_table::PackId;
 
 /// Row entries that may be in memory before they are packed into compressed blocks.
-pub(crate) const MEMORY_ROWS: usize = if cfg!(test) { 64 } else { 65_536 };
+pub(crate) const MEMORY_ROWS: usize = if cfg!(test) { 64 } else { 8_192 };
 /// The same in bytes.
-pub(crate) const MEMORY_BYTES: usize = 48 << 20;
+pub(crate) const MEMORY_BYTES: usize = 8 << 20;
 
 /// A mailbox's index after a commit.
 #[derive(Debug, Default)]

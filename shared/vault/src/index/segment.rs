@@ -11,7 +11,10 @@ use crate::index::record::CommitRecord;
 use crate::index::rows::batch;
 use crate::index::state::State;
 use crate::names;
-use crate::object::{ObjectReader, SUFFIX_BYTES};
+use crate::object::ObjectReader;
+
+/// What one request from the end of a segment asks for: all rows of most commits.
+const SUFFIX_BYTES: u64 = 512 << 10;
 
 /// A segment that was read but not applied.
 #[derive(Debug)]

@@ -444,14 +444,18 @@ impl MailboxWriter {
         self.stage(|staged| staged.filter_mark = Some(mark.map(str::to_owned)));
     }
 
-    /// Bytes that wait for a commit: stored content, and memory for staged rows.
+    /// Bytes that wait for a commit: stored content, and memory that the staged rows will take while they are
+    /// committed.
     #[must_use]
     pub fn staged_bytes(&self) -> u64 {
+        /// As staged, in the commit, in the index, and what the allocator loses between them.
+        const COPIES_OF_ROWS: u64 = 4;
         let staging = lock(&self.staged);
         let in_flight = staging.in_flight.as_ref().map_or(0, |it| it.item_bytes);
         let rows = staging.open.item_bytes + in_flight;
         drop(staging);
-        rows + self.packs.staged_bytes()
+        rows.saturating_mul(COPIES_OF_ROWS)
+            .saturating_add(self.packs.staged_bytes())
     }
 
     /// True when something waits for a commit.

@@ -115,14 +115,14 @@ impl<'a> Copier<'a> {
         let uploaded_at = ctx.clock.now();
         let options = put_options(&object, StorageClass::Cold);
         let size_bytes = u64::try_from(object.bytes.len()).unwrap_or(u64::MAX);
-        ctx.store.put(&key, object.bytes, options).await?;
+        ctx.store.put(&key, object.bytes.clone(), options).await?;
         self.packs.push(FlushedPack {
             staged,
             ulid,
             size_bytes,
             sha256: object.sha256,
             header: object.header,
-            frames: object.frames,
+            frames: object.frames.clone(),
             refs: std::mem::take(&mut self.open_refs),
             uploaded_at,
         });
