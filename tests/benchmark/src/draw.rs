@@ -19,11 +19,16 @@ impl Draw {
         self.0.random_range(0..limit.max(1))
     }
 
-    /// An id such as services give: random letters of base64.
-    pub(crate) fn id(&mut self, length: usize) -> String {
+    /// Random bytes.
+    pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         self.0.fill_bytes(&mut bytes);
         bytes
+    }
+
+    /// An id such as services give: random letters of base64.
+    pub(crate) fn id(&mut self, length: usize) -> String {
+        self.bytes(length)
             .iter()
             .map(|byte| char::from(*LETTERS.get(usize::from(byte & 63)).unwrap_or(&b'A')))
             .collect()

@@ -10,6 +10,7 @@ mod mail_source;
 mod measure;
 mod peers;
 mod report;
+mod shape;
 mod steps;
 
 use std::error::Error;

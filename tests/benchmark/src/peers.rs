@@ -26,6 +26,8 @@ struct Tool {
     cache_variable: &'static str,
     init: &'static [&'static str],
     backup: &'static [&'static str],
+    /// One file to standard output; its path is appended to the last word.
+    dump: &'static [&'static str],
     restore: &'static [&'static str],
     check: &'static [&'static str],
 }
@@ -40,6 +42,7 @@ const TOOLS: [Tool; 2] = [
         // Version 2 is the one that compresses.
         init: &["init", "--quiet", "--repository-version", "2"],
         backup: &["backup", "--quiet"],
+        dump: &["dump", "latest", ""],
         restore: &["restore", "latest", "--quiet", "--target"],
         check: &["check", "--quiet", "--read-data"],
     },
@@ -51,6 +54,7 @@ const TOOLS: [Tool; 2] = [
         cache_variable: "RUSTIC_CACHE_DIR",
         init: &["init"],
         backup: &["backup"],
+        dump: &["dump", "latest:"],
         restore: &["restore", "latest"],
         check: &["check", "--read-data"],
     },
@@ -129,12 +133,26 @@ impl Run<'_> {
         steps.push(self.run("unchanged", self.tool.backup, Some(&mail)).await?);
         write_mail(self.layout, &mail, 1)?;
         steps.push(self.run("increment", self.tool.backup, Some(&mail)).await?);
+        steps.push(self.dump(&mail).await?);
         let restore = self.tool.restore;
         steps.push(self.run("export", restore, Some(&restored)).await?);
         steps.push(self.run("verify", self.tool.check, None).await?);
         fs::remove_dir_all(&restored)?;
         fs::remove_dir_all(&mail)?;
         Ok(steps)
+    }
+
+    /// Reads one message of the mailbox that our own step reads from.
+    async fn dump(&self, mail: &Path) -> Result<PeerStep, Failure> {
+        let (folder, _) = FOLDERS.first().ok_or("no folder")?;
+        let folder = mail.join(format!("mailbox{}", MAILBOXES - 1)).join(folder);
+        let mut files: Vec<_> = fs::read_dir(folder)?.flatten().map(|f| f.path()).collect();
+        files.sort();
+        let file = files.get(files.len() / 2).ok_or("no message")?;
+        let (last, words) = self.tool.dump.split_last().ok_or("no command")?;
+        let last = format!("{last}{}", file.display());
+        let words: Vec<&str> = words.iter().copied().chain([last.as_str()]).collect();
+        self.run("item", &words, None).await
     }
 
     async fn run(
