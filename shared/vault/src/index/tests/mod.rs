@@ -4,5 +4,6 @@ mod basics;
 mod checkpoints;
 mod crashes;
 mod races;
+mod requests;
 mod verification;
 pub(crate) mod world;
