@@ -20,7 +20,7 @@ use mailkeep_ports::{Fault, FaultStore, Store};
 /// Commits often, so that there is much to die in.
 fn request(rig: &Rig) -> BackupRequest {
     BackupRequest {
-        commit_bytes: 6_000,
+        commit_bytes: 15_000,
         ..rig.request()
     }
 }
