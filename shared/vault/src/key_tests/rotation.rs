@@ -337,7 +337,7 @@ async fn a_key_service_opens_what_was_sealed_for_it_and_goes_through_a_rotation(
     assert_eq!(kind, RecipientKind::KeyService);
 
     keychain.rotate(&[recipient], CHEAP).await.unwrap();
-    check(&opens(&store, &unlock).await.unwrap(), 2).await;
+    check(&opens(&store, &unlock).await.unwrap(), 1).await;
     assert!(wrong_key(opens(&store, &with(1)).await));
     opens(&store, &paper(&recovery)).await.unwrap();
     // Once when it is sealed, to be sure, and once for each opening.
