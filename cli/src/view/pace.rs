@@ -175,7 +175,7 @@ mod tests {
         };
         assert_eq!(
             outlook_words(Some(left), &spent),
-            " · 30m 0s left · held up by source throttling"
+            " · 30 min 0 s left · held up by source throttling"
         );
         assert_eq!(outlook_words(None, &Spent::default()), "");
         let moment = (Duration::from_secs(120), wall);
