@@ -8,6 +8,10 @@ from keys import CROCKFORD, MY_FORMAT
 from wire import Damaged, Message, NewerThanMe
 
 
+# The number of no pack: what lay there was lost to damage.
+LOST = 2**32 - 1
+
+
 def ulid_text(data):
     number = int.from_bytes(data, "big")
     return "".join(CROCKFORD[number >> 5 * place & 31] for place in reversed(range(26)))
@@ -61,8 +65,10 @@ class Index:
             self.gaps.pop(item, None)
         for gap in record.messages(11):
             self.gaps[gap.text(1)] = gap.text(4)
-        for pack in record.messages(15):
+        for pack in record.messages(15) + record.messages(26):
             self.add_pack(pack)
+        for pack in record.messages(27):
+            self.packs.pop(pack.uint(1), None)
         if record.has(16):
             self.packs[record.uint(16)] = name
         release = record.message(25)
@@ -103,7 +109,7 @@ class Index:
             raise Damaged("parts with columns of different lengths")
         for at, (pack, frame, length) in enumerate(zip(packs, frames, stored)):
             id = ids[16 * at : 16 * at + 16]
-            if length:
+            if length and pack != LOST:
                 self.parts[id] = pack, frame
             else:
                 self.parts.pop(id, None)
@@ -225,6 +231,8 @@ class Index:
     def message(self, row):
         """The bytes of a row's message."""
         pack, frame, offset, stored, plain, size = row.content
+        if pack == LOST:
+            raise Damaged("the message was lost to damage, and a repair has recorded it")
         holder = self.mailbox.holder(self.packs[pack])
         found = holder.frames[frame]
         if (found.kind, found.offset, found.stored, found.plain) != (

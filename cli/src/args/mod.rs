@@ -25,7 +25,9 @@ pub use notify::NotifyCommand;
 pub use query::QueryArgs;
 pub use restore::{OnConflict, PlacementArg, RestoreArgs};
 pub use retention::{HoldCommand, PolicyCommand, RetainArgs};
-pub use vault::{BackupArgs, InitArgs, MailboxCommand, MailboxLsArgs, StatsArgs, VerifyArgs};
+pub use vault::{
+    BackupArgs, InitArgs, MailboxCommand, MailboxLsArgs, RepairArgs, StatsArgs, VerifyArgs,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -162,6 +164,8 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Check that what the vault holds can be read back
     Verify(VerifyArgs),
+    /// Rebuild what damage destroyed, and record what is lost
+    Repair(RepairArgs),
     /// Let go of what the retention policies do not keep
     Retain(RetainArgs),
     /// How long versions and restore points are kept

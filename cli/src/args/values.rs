@@ -123,6 +123,29 @@ impl FromStr for PercentArg {
     }
 }
 
+/// One of several equal shares as typed: 3/30.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartArg {
+    /// Which, from 1.
+    pub part: u32,
+    /// Of how many.
+    pub of: u32,
+}
+
+impl FromStr for PartArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.trim()
+            .split_once('/')
+            .and_then(|(part, of)| {
+                let (part, of) = (part.parse().ok()?, of.parse().ok()?);
+                (1..=of).contains(&part).then_some(Self { part, of })
+            })
+            .ok_or_else(|| "expected a share such as 3/30: the third of thirty".to_owned())
+    }
+}
+
 /// A span of whole days as typed: 90d, 12w, 3y (366 days each, so that no promise is cut short).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DaysArg(pub u32);
@@ -210,6 +233,10 @@ mod tests {
         }
         for text in ["", "K", "1.5M", "99999999999999G", "-1", "KK"] {
             assert!(text.parse::<SizeArg>().is_err(), "{text}");
+        }
+        assert_eq!("3/30".parse(), Ok(PartArg { part: 3, of: 30 }));
+        for text in ["0/3", "4/3", "3", "a/b", "1/0", ""] {
+            assert!(text.parse::<PartArg>().is_err(), "{text}");
         }
         for text in ["0", "101", "NaN", "-1%", "%", "0.5%"] {
             assert!(text.parse::<PercentArg>().is_err(), "{text}");

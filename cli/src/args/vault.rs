@@ -8,7 +8,7 @@ use mailkeep_vault::LockPolicy;
 
 use super::UnlockArgs;
 use super::keys::RestartArgs;
-use super::values::PercentArg;
+use super::values::{PartArg, PercentArg};
 
 const INIT_EXAMPLES: &str = "\
 A folder must be empty or not exist yet; a bucket must exist, and nothing may lie below the prefix. The
@@ -140,6 +140,8 @@ counts differ from the source's.
 Examples:
   mailkeep verify --vault ./vault
   mailkeep verify --vault ./vault --full
+  mailkeep verify --vault ./vault --part 3/30
+  mailkeep verify --vault ./vault --restore-test 100
   mailkeep verify --vault ./vault --sample 5% --mailbox ann@contoso.example
   mailkeep verify --vault ./vault --source --connection contoso";
 
@@ -153,15 +155,54 @@ pub struct VerifyArgs {
     /// Read every version of every item back and compare its hash
     #[arg(long, conflicts_with = "sample")]
     pub full: bool,
-    /// Read this share of the items back, other ones every time
+    /// Read this share of the data back: packs that were not read for longest, and items by chance
     #[arg(long, value_name = "PERCENT")]
     pub sample: Option<PercentArg>,
+    /// Read the K-th of N equal shares of the packs, such as 3/30: all N runs read everything
+    #[arg(long, value_name = "K/N", conflicts_with_all = ["full", "sample", "quick"])]
+    pub part: Option<PartArg>,
+    /// Only compare the list of objects with the index
+    #[arg(long, conflicts_with_all = ["full", "sample", "quick", "part"])]
+    pub listing: bool,
+    /// Put this many items together, chosen by chance, and compare each with its hash
+    #[arg(long, value_name = "N", conflicts_with_all = ["full", "sample", "quick", "part", "listing"])]
+    pub restore_test: Option<u32>,
+    /// Check what could be put together again from packs alone, with every commit gone
+    #[arg(long, conflicts_with_all = ["full", "sample", "quick", "part", "listing", "restore_test"])]
+    pub rebuild: bool,
     /// Also compare the number of items per folder with the source
     #[arg(long)]
     pub source: bool,
     /// Name of the connection for --source (not needed when there is only one)
     #[arg(long, value_name = "NAME", requires = "source")]
     pub connection: Option<String>,
+    /// Only this mailbox: address or id (repeatable; default: all)
+    #[arg(long = "mailbox", value_name = "ADDRESS")]
+    pub mailboxes: Vec<String>,
+    /// Opening the vault.
+    #[command(flatten)]
+    pub unlock: UnlockArgs,
+}
+
+const REPAIR_EXAMPLES: &str = "\
+Reads every object of the mailboxes whole. What damage destroyed is rebuilt where copies are left;
+what is lost is recorded, and the next backup fetches it again if the source still has it. Nothing but
+damaged copies of the index is deleted. First restore damaged objects from a replica or an older
+version of the bucket if you can: that brings everything back.
+
+Exit code 0 when nothing is lost, 3 when something is, 1 when a mailbox could not be repaired.
+
+Examples:
+  mailkeep repair --vault ./vault --dry-run
+  mailkeep repair --vault ./vault --mailbox ann@contoso.example";
+
+/// `mailkeep repair`.
+#[derive(Debug, Args)]
+#[command(after_help = REPAIR_EXAMPLES)]
+pub struct RepairArgs {
+    /// Show what would be done, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Only this mailbox: address or id (repeatable; default: all)
     #[arg(long = "mailbox", value_name = "ADDRESS")]
     pub mailboxes: Vec<String>,

@@ -19,6 +19,7 @@ mod mailbox;
 mod notify;
 mod policy;
 mod reach;
+mod repair;
 mod restore;
 mod retain;
 mod serve;
@@ -71,6 +72,7 @@ pub async fn run(session: &Session, command: &Command) -> Result<Exit, CliError>
         Command::Diff(args) => snapshots::diff(session, args).await,
         Command::Restore(args) => restore::run(session, args).await,
         Command::Verify(args) => verify::run(session, args).await,
+        Command::Repair(args) => repair::run(session, args).await,
         Command::Retain(args) => retain::run(session, args).await,
         Command::Policy(command) => policy::run(session, command).await,
         Command::Hold(command) => hold::run(session, command).await,

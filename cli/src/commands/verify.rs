@@ -10,6 +10,7 @@ use mailkeep_vault::Mailbox;
 
 use super::find::wanted_mailboxes;
 use crate::args::VerifyArgs;
+use crate::args::values::PartArg;
 use crate::session::Session;
 use crate::view::verify::{VerifyView, show_report};
 use crate::{CliError, Exit, interrupt};
@@ -20,11 +21,7 @@ use crate::{CliError, Exit, interrupt};
 /// When the vault as a whole cannot be read.
 pub(super) async fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, CliError> {
     let engine = session.engine(&args.unlock).await?;
-    let mut request = VerifyRequest::new(match args.sample {
-        Some(percent) => VerifyLevel::Sample(percent.0),
-        None if args.full => VerifyLevel::Full,
-        None => VerifyLevel::Quick,
-    });
+    let mut request = VerifyRequest::new(level(args));
     for name in &args.mailboxes {
         let mailbox = browse::find_mailbox(&engine, name).await?;
         request.mailboxes.push(mailbox.id().clone());
@@ -42,6 +39,24 @@ pub(super) async fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Cl
     show_report(&mut output, &report)?;
     output.flush()?;
     Ok(Exit::from_code(report.exit_code()))
+}
+
+fn level(args: &VerifyArgs) -> VerifyLevel {
+    if let Some(percent) = args.sample {
+        VerifyLevel::Sample(percent.0)
+    } else if let Some(PartArg { part, of }) = args.part {
+        VerifyLevel::Part { part, of }
+    } else if let Some(number) = args.restore_test {
+        VerifyLevel::RestoreTest(number)
+    } else if args.rebuild {
+        VerifyLevel::Rebuild
+    } else if args.full {
+        VerifyLevel::Full
+    } else if args.listing {
+        VerifyLevel::Listing
+    } else {
+        VerifyLevel::Quick
+    }
 }
 
 /// Compares the counts of every mailbox of the connection's tenant. A mailbox that cannot be asked

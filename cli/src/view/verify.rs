@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use mailkeep_engine::verify::{Finding, VerifyReport};
 use mailkeep_engine::{Event, Observer};
 use mailkeep_ports::Clock;
@@ -61,6 +62,11 @@ enum Line<'a> {
         items_read: u64,
         items_known: u64,
         bytes_read: u64,
+        packs_read: u64,
+        packs_never_read: u64,
+        oldest_read: Option<DateTime<Utc>>,
+        rebuildable: u64,
+        only_in_log: u64,
         is_stopped: bool,
         damaged: u64,
         notes: u64,
@@ -82,11 +88,40 @@ pub fn show_report(output: &mut Output, report: &VerifyReport) -> Result<(), Cli
         items_read: report.items_read,
         items_known: report.items_known,
         bytes_read: report.bytes_read,
+        packs_read: report.packs_read,
+        packs_never_read: report.packs_never_read,
+        oldest_read: report.oldest_read,
+        rebuildable: report.rebuildable,
+        only_in_log: report.only_in_log,
         is_stopped: report.is_stopped,
         damaged: report.damaged,
         notes: report.notes,
     })?;
+    if let Some(line) = age_line(report) {
+        output.line(line)?;
+    }
+    if report.rebuildable + report.only_in_log > 0 {
+        output.line(format!(
+            "Without any commit {} could be put together again; {} lie in commits and are lost with them.",
+            human::plural(report.rebuildable, "item version"),
+            human::count(report.only_in_log),
+        ))?;
+    }
     output.line(closing_line(report))
+}
+
+/// How old the oldest reading of the data is.
+fn age_line(report: &VerifyReport) -> Option<String> {
+    let never = match report.packs_never_read {
+        0 => String::new(),
+        number => format!("{} never read whole. ", human::plural(number, "pack")),
+    };
+    let oldest = report.oldest_read.map(|at| {
+        let day = at.format("%Y-%m-%d");
+        format!("All others were read whole since {day}.")
+    });
+    let line = format!("{never}{}", oldest.unwrap_or_default());
+    (!line.is_empty()).then(|| line.trim_end().to_owned())
 }
 
 fn finding_line(finding: &Finding) -> String {

@@ -82,6 +82,7 @@ pub fn vault_code(error: &VaultError) -> &'static str {
     match error {
         VaultError::Corrupt { .. } => "vault_corrupt",
         VaultError::Missing { .. } => "vault_missing",
+        VaultError::Lost { .. } => "vault_lost",
         VaultError::NewerThanMe { .. } => "vault_newer",
         VaultError::WrongKey { .. } => "vault_wrong_key",
         VaultError::Erased { .. } => "vault_erased",

@@ -16,6 +16,7 @@ pub mod job;
 pub mod ledger;
 pub mod news;
 pub mod plan;
+pub mod repair;
 pub mod restore;
 pub mod retain;
 pub mod run;

@@ -15,6 +15,7 @@ pub mod key_service;
 pub mod log_sink;
 pub mod memory;
 pub mod notify;
+pub mod overlay;
 pub mod probe;
 pub mod queue;
 pub mod record;
@@ -37,6 +38,7 @@ pub use key_service::{
 pub use log_sink::{LogError, LogErrorKind, LogInfo, LogName, LogSink, MemoryLogs};
 pub use memory::MemoryStore;
 pub use notify::{MemoryNotify, Message, Notify, NotifyError, NotifyErrorKind, Recipient};
+pub use overlay::OverlayStore;
 pub use probe::probe;
 pub use queue::{
     Depth, FaultQueue, MemoryQueue, Outgoing, Queue, QueueError, QueueErrorKind, Receipt, Received,

@@ -5,14 +5,14 @@ use std::pin::pin;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use mailkeep_content::Splitter;
-use mailkeep_model::Representation;
+use mailkeep_model::{Item, Representation};
 
 use crate::assembly::Assembly;
 use crate::chunk::Chunker;
 use crate::error::{StoreContentError, VaultError};
 use crate::format::frame::FrameRef;
 use crate::keys::MailboxKeys;
-use crate::pack::{PackWriter, StagedPack};
+use crate::pack::{About, PackWriter, StagedPack};
 use crate::pack_table::ContentRef;
 
 /// The splitter gets no more at once, so that what is pending stays bounded however big the pieces
@@ -32,6 +32,9 @@ pub struct ContentHead {
     pub rebuilt_because: Option<String>,
     /// Properties that the message lacks, as JSON.
     pub properties_json: Vec<u8>,
+    /// The item that the message belongs to. Packs keep a copy, so that a mailbox whose commits are lost can
+    /// be put together again.
+    pub item: Option<Box<Item>>,
 }
 
 /// Where content was put.
@@ -68,7 +71,7 @@ impl ContentStore<'_> {
     /// Reads `mime` to its end and stores it, unless `previous` has the same content.
     pub(crate) async fn store<E>(
         &self,
-        head: ContentHead,
+        mut head: ContentHead,
         mime: impl Stream<Item = Result<Bytes, E>>,
         previous: Option<&ContentRef>,
     ) -> Result<StoredContent, StoreContentError<E>> {
@@ -121,10 +124,16 @@ impl ContentStore<'_> {
                 place: StoredPlace::Previous(*previous),
             });
         }
+        let about = head.item.take().map(|item| About {
+            key: self.keys.item_key(&item.id),
+            item: *item,
+            size_bytes: mime_bytes,
+            fingerprint,
+        });
         let frames = assembly.finish(head, canonical_digest)?;
         let (pack, frame) = self
             .packs
-            .append(frames)
+            .append_item(frames, about)
             .await?
             .ok_or_else(|| VaultError::bug("an item without an item frame"))?;
         Ok(StoredContent {

@@ -24,6 +24,14 @@ pub enum VaultError {
         /// What it is needed for, and what to do.
         what: String,
     },
+    /// What was asked for was lost to damage, and a repair has recorded that.
+    #[error("{object} was lost: {what}")]
+    Lost {
+        /// What is lost.
+        object: String,
+        /// Since when it is known, and what to do.
+        what: String,
+    },
     /// A newer mailkeep wrote the object. Not damage.
     #[error(
         "object {object} needs a newer mailkeep (format {needs}, this one reads up to {})",
@@ -134,6 +142,13 @@ impl VaultError {
         Self::Missing {
             object: object.into(),
             what: what.into(),
+        }
+    }
+
+    pub(crate) fn lost(object: impl Into<String>) -> Self {
+        Self::Lost {
+            object: object.into(),
+            what: "an object of the vault was damaged, and a repair has recorded it; the next backup fetches it again if the source still has it".into(),
         }
     }
 

@@ -96,6 +96,11 @@ impl FromStr for ItemKey {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PackNumber(pub u32);
 
+impl PackNumber {
+    /// Stands for no pack: what lay there was lost to damage, and a repair has said so.
+    pub const LOST: Self = Self(u32::MAX);
+}
+
 /// A 128-bit id that sorts by the time it was made; 26 characters of Crockford's base32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ulid(pub u128);

@@ -44,10 +44,13 @@ mod mailboxes;
 mod names;
 mod object;
 mod pack;
+mod pack_checks;
+mod pack_rows;
 mod pack_table;
 mod reader;
 mod recipients;
 mod recovery_key;
+pub mod repair;
 pub mod retain;
 mod roots;
 mod runs;
@@ -77,10 +80,12 @@ pub use lock::{LockPolicy, MAX_LOCK_DAYS};
 pub use lock_extend::{Extension, LockFinding, LockReport};
 pub use mailbox::Mailbox;
 pub use mailboxes::{MailboxDetails, MailboxListing};
+pub use pack_checks::{PackChecks, share_of};
 pub use pack_table::{ContentRef, PackEntry, PackId, PartLocation};
 pub use reader::ItemReader;
 pub use recipients::{PassphraseCost, Recipient, Unlock};
 pub use recovery_key::RecoveryKey;
+pub use repair::{LostItem, RepairAction, RepairMode, RepairReport};
 pub use retain::{
     DEFAULT_GRACE_DAYS, Hold, MIN_GRACE_DAYS, MailboxPlan, PolicyScope, Retained, RetentionSettings,
 };

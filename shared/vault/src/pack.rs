@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use mailkeep_model::Item;
 use mailkeep_ports::{Key, StorageClass};
 
 use crate::core::MailboxCore;
@@ -13,9 +14,10 @@ use crate::error::VaultError;
 use crate::format::builder::{ObjectBuilder, SealedObject};
 use crate::format::frame::{EncodedFrame, FrameInfo, FrameKind, FrameRef};
 use crate::format::header::{ObjectHeader, ObjectKind};
-use crate::ids::{ContentId, Ulid};
+use crate::ids::{ContentId, ItemKey, Ulid};
 use crate::names;
 use crate::object::put_options;
+use crate::pack_rows::{PackRow, PackRows};
 use crate::pack_table::PartLocation;
 
 /// A pack is uploaded when it has this size.
@@ -89,6 +91,8 @@ pub(crate) struct OpenPack {
     pub builder: ObjectBuilder,
     /// The parts of the items in it.
     pub refs: Vec<StagedRefs>,
+    /// What it will say about the items in it.
+    pub rows: PackRows,
 }
 
 /// Everything stored since the last commit.
@@ -111,6 +115,18 @@ pub(crate) struct PackWriter {
     upload: tokio::sync::Mutex<()>,
     /// Nanoseconds that tasks waited for uploads, added up.
     waited: AtomicU64,
+}
+
+/// What a pack keeps of the item whose content it gets.
+pub(crate) struct About {
+    /// The item.
+    pub key: ItemKey,
+    /// Its metadata.
+    pub item: Item,
+    /// Length of its message.
+    pub size_bytes: u64,
+    /// Fingerprint of its content.
+    pub fingerprint: u64,
 }
 
 #[derive(Default)]
@@ -198,6 +214,15 @@ impl PackWriter {
         &self,
         frames: Vec<EncodedFrame>,
     ) -> Result<Option<(StagedPack, FrameRef)>, VaultError> {
+        self.append_item(frames, None).await
+    }
+
+    /// Adds frames of which the last is the content of an item.
+    pub(crate) async fn append_item(
+        &self,
+        frames: Vec<EncodedFrame>,
+        about: Option<About>,
+    ) -> Result<Option<(StagedPack, FrameRef)>, VaultError> {
         if self.is_full(self.limits.pack_bytes) {
             let clock = &self.core.ctx.clock;
             let start = clock.monotonic();
@@ -223,6 +248,7 @@ impl PackWriter {
                     staged,
                     builder: ObjectBuilder::big(ObjectKind::Pack),
                     refs: vec![],
+                    rows: PackRows::default(),
                 }
             });
             let place = open.builder.append(&frame)?;
@@ -234,6 +260,15 @@ impl PackWriter {
             }
             last = Some((open.staged, place));
             state.parts.extend(frame.content_id);
+        }
+        if let (Some(about), Some((_, frame)), Some(open)) = (about, last, &mut state.open) {
+            open.rows.push(PackRow {
+                key: about.key,
+                item: about.item,
+                frame,
+                size_bytes: about.size_bytes,
+                fingerprint: about.fingerprint,
+            })?;
         }
         Ok(last)
     }
@@ -253,6 +288,7 @@ impl PackWriter {
                 continue;
             }
             return Ok(Taken {
+                // A segment has rows of its own.
                 inline: state.open.take().map(|mut open| {
                     open.builder.set_kind(ObjectKind::Segment);
                     open
@@ -318,9 +354,13 @@ impl PackWriter {
         // Nothing is awaited before the pack is put back.
         let OpenPack {
             staged,
-            builder,
+            mut builder,
             refs,
+            rows,
         } = open;
+        for frame in rows.finish()? {
+            builder.append(&frame)?;
+        }
         let ulid = Ulid::new(&*self.core.ctx.clock, &*self.core.ctx.rng);
         let key = names::pack(&self.core.id, ulid)?;
         let object = builder.finish(self.core.keys.objects(), &key, &*self.core.ctx.rng)?;

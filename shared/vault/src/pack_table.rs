@@ -53,6 +53,26 @@ pub struct PackEntry {
     pub frames: u32,
 }
 
+impl PartLocation {
+    /// The place of what was lost to damage.
+    pub(crate) const LOST: Self = Self {
+        pack: PackNumber::LOST,
+        frame: FrameRef {
+            number: 0,
+            offset: 0,
+            // Not 0, which stands for what retention let go of.
+            stored_bytes: 1,
+            plain_bytes: 0,
+        },
+    };
+
+    /// True for what was lost to damage.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.pack == PackNumber::LOST
+    }
+}
+
 /// What an index row keeps of an item's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ContentRef {
@@ -62,4 +82,20 @@ pub struct ContentRef {
     pub size_bytes: u64,
     /// Keyed hash over message and properties: equal for contents that need not be stored again.
     pub fingerprint: u64,
+}
+
+impl ContentRef {
+    /// What stays known of a content that was lost to damage.
+    pub(crate) fn lost(self) -> Self {
+        Self {
+            place: PartLocation::LOST,
+            ..self
+        }
+    }
+
+    /// True for a content that was lost to damage.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.place.is_lost()
+    }
 }

@@ -132,6 +132,11 @@ pub(super) fn failed_vault(error: &VaultError) -> MailboxOutcome {
     MailboxOutcome::Failed {
         class: FailureClass::Vault,
         code: vault_code(error).into(),
-        message: error.to_string(),
+        message: match error {
+            VaultError::Corrupt { .. } | VaultError::Missing { .. } => {
+                format!("{error}; or run `mailkeep repair`, which keeps what is left")
+            }
+            _ => error.to_string(),
+        },
     }
 }

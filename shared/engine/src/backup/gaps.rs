@@ -1,6 +1,6 @@
 //! Items that failed in earlier runs are tried first, by id: a change feed never names them again.
 
-use mailkeep_model::ItemId;
+use mailkeep_model::{FolderId, ItemId};
 
 use super::halt::{Halt, Verdict, judge};
 use super::session::Session;
@@ -31,6 +31,8 @@ impl Session {
             for (id, answer) in answers {
                 match answer {
                     Ok(Some(item)) if self.is_followed(&item.item.folder) => found.push(*item),
+                    // In a folder that this run leaves out: another one fetches it.
+                    Ok(Some(item)) if self.is_kept_in(&id, &item.item.folder) => {}
                     // It left the scope of the backup, or it does not exist any more.
                     Ok(_) => self.forget(&id)?,
                     Err(error) => match judge(error) {
@@ -49,5 +51,11 @@ impl Session {
             self.commit_if_due().await?;
         }
         Ok(())
+    }
+
+    /// True when the vault has the item in this very folder, which still exists.
+    fn is_kept_in(&self, id: &ItemId, folder: &FolderId) -> bool {
+        let known = self.writer.known(id);
+        known.is_some_and(|known| known.folder == *folder) && self.tree.contains(folder)
     }
 }

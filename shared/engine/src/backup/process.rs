@@ -35,7 +35,9 @@ impl Session {
                     if self.tried.contains(&item.item.id) {
                         continue;
                     }
-                    let is_gap = self.ledger.contains_key(&item.item.id);
+                    let gap = self.ledger.get(&item.item.id);
+                    let is_gap = gap.is_some();
+                    let is_lost = gap.is_some_and(|gap| gap.failure.class == FailureClass::Vault);
                     let rereads = self.reads_everything();
                     if !is_gap && !rereads && self.taker.is_stored(&item) {
                         self.counters.items_unchanged += 1;
@@ -56,7 +58,11 @@ impl Session {
                     };
                     let taker = self.taker.clone();
                     running.push(async move {
-                        let taken = taker.take(&item, belief).await;
+                        let taken = if is_lost {
+                            taker.take_again(&item).await
+                        } else {
+                            taker.take(&item, belief).await
+                        };
                         (item, taken)
                     });
                 }

@@ -104,35 +104,68 @@ impl Taker {
         if belief == Belief::OnlyMoves {
             return Ok(Taken::LeftOut);
         }
+        let stored = match self.fetch_patiently(item, previous.as_ref()).await? {
+            Ok(stored) => stored,
+            Err(taken) => return Ok(taken),
+        };
+        let was_unchanged = stored.was_unchanged;
+        if was_unchanged && belief == Belief::AllButContent && self.is_stored(item) {
+            return Ok(Taken::Unchanged);
+        }
+        self.writer.put_item(item.item.clone(), stored);
+        Ok(if was_unchanged {
+            Taken::Updated
+        } else {
+            Taken::Stored
+        })
+    }
+
+    /// Fetches and stores the content, several times when its stream breaks.
+    async fn fetch_patiently(
+        &self,
+        item: &SourceItem,
+        previous: Option<&ItemVersion>,
+    ) -> Result<Result<StoredContent, Taken>, VaultError> {
         let mut attempt = 1;
         loop {
-            let stored = match self.fetch(item, previous.as_ref()).await? {
-                Ok(stored) => stored,
-                Err(Failure::Content(error)) => return Ok(failed(error)),
+            let taken = match self.fetch(item, previous).await? {
+                Ok(stored) => return Ok(Ok(stored)),
+                Err(Failure::Content(error)) => failed(error),
                 Err(Failure::Stream(error)) => match judge(error) {
                     Verdict::Passing(_) if attempt < ATTEMPTS => {
                         self.clock.sleep(Duration::from_secs(1 << attempt)).await;
                         attempt += 1;
                         continue;
                     }
-                    Verdict::Halt(halt) => return Ok(Taken::Halt(halt)),
-                    Verdict::Gone => return Ok(Taken::Gone),
-                    Verdict::Passing(error) => return Ok(Taken::Failed(error, true)),
+                    Verdict::Halt(halt) => Taken::Halt(halt),
+                    Verdict::Gone => Taken::Gone,
+                    Verdict::Passing(error) => Taken::Failed(error, true),
                     Verdict::Resync(error) | Verdict::Permanent(error) => {
-                        return Ok(Taken::Failed(error, false));
+                        Taken::Failed(error, false)
                     }
                 },
             };
-            let was_unchanged = stored.was_unchanged;
-            if was_unchanged && belief == Belief::AllButContent && self.is_stored(item) {
-                return Ok(Taken::Unchanged);
-            }
-            self.writer.put_item(item.item.clone(), stored);
-            return Ok(if was_unchanged {
-                Taken::Updated
-            } else {
+            return Ok(Err(taken));
+        }
+    }
+
+    /// Takes an item whose content the vault lost. Whatever of it is still there is not believed in; all
+    /// versions with this very content get it back.
+    pub(super) async fn take_again(&self, item: &SourceItem) -> Taken {
+        let stored = match self.fetch_patiently(item, None).await {
+            Ok(Ok(stored)) => stored,
+            Ok(Err(taken)) => return taken,
+            Err(error) => return Taken::Halt(Halt::Vault(error)),
+        };
+        let key = self.writer.key(&item.item.id);
+        match self.writer.heal(key, &stored).await {
+            Ok(is_healed) => {
+                if !(is_healed && self.is_stored(item)) {
+                    self.writer.put_item(item.item.clone(), stored);
+                }
                 Taken::Stored
-            });
+            }
+            Err(error) => Taken::Halt(Halt::Vault(error)),
         }
     }
 
@@ -150,6 +183,7 @@ impl Taker {
             representation: content.representation,
             rebuilt_because: content.rebuilt_because,
             properties_json: item.properties_json.clone(),
+            item: Some(Box::new(item.item.clone())),
         };
         let mime = content.mime.inspect(|piece| {
             if let Ok(piece) = piece {

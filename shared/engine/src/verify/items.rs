@@ -2,6 +2,7 @@
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use mailkeep_ports::Rng;
 use mailkeep_vault::{ItemFilter, ItemKey, ItemVersion, MailboxView, VaultError};
 
 use super::VerifyReport;
@@ -55,6 +56,35 @@ impl ItemCheck<'_> {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Reads so many items, chosen by chance. Every item is equally likely.
+    pub(super) async fn some(&mut self, number: usize, rng: &dyn Rng) -> Result<(), VaultError> {
+        let mut chosen: Vec<ItemVersion> = vec![];
+        let mut seen = 0_u64;
+        let mut after = None;
+        loop {
+            let filter = ItemFilter::default();
+            let page = self.view.items(&filter, after.as_ref(), PAGE).await?;
+            for item in page.items {
+                seen += 1;
+                if chosen.len() < number {
+                    chosen.push(item);
+                } else if let Some(slot) = usize::try_from(rng.next_u64() % seen)
+                    .ok()
+                    .and_then(|at| chosen.get_mut(at))
+                {
+                    *slot = item;
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        self.read(chosen).await;
+        self.report.is_stopped |= self.stop.is_stopped();
+        Ok(())
     }
 
     fn is_in_sample(&self, key: ItemKey) -> bool {
@@ -116,7 +146,7 @@ impl ItemCheck<'_> {
 
 /// Reads a message to its end; the stream compares the whole hash.
 async fn read_whole(view: &MailboxView, version: &ItemVersion) -> Result<u64, VaultError> {
-    if version.content.is_none() {
+    if version.content.is_none() && version.lost.is_none() {
         return Ok(0);
     }
     let mut mime = view.content(version).await?.mime();

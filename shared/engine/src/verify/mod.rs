@@ -4,6 +4,7 @@ mod counts;
 mod items;
 mod locks;
 mod objects;
+mod rebuild;
 pub mod report;
 mod request;
 mod run;

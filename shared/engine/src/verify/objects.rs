@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 
 use futures::StreamExt;
-use mailkeep_vault::{Defect, MailboxView, PackEntry, PackNumber, VaultError};
+use mailkeep_vault::{Defect, MailboxId, MailboxView, PackEntry, PackNumber, VaultError, share_of};
 
 use super::report::FindingKind;
 use super::run::Place;
 use super::{Finding, VerifyLevel, VerifyReport};
-use crate::StopSignal;
+use crate::{Engine, StopSignal};
 
 /// Packs, or items that suffer, read from the index at once.
 const PAGE: usize = 500;
 
 pub(super) struct ObjectCheck<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) mailbox: &'a MailboxId,
     pub(super) view: &'a MailboxView,
     pub(super) place: &'a Place,
     pub(super) level: VerifyLevel,
@@ -37,36 +39,126 @@ impl ObjectCheck<'_> {
             bad.extend(finding.pack);
             self.note(finding);
         }
+        if !matches!(
+            self.level,
+            VerifyLevel::Listing | VerifyLevel::RestoreTest(_)
+        ) {
+            self.packs(&mut bad).await?;
+        }
+        self.name_items(&bad).await
+    }
+
+    /// Reads the end of every pack, or all of it, those first that were not read whole for longest.
+    async fn packs(&mut self, bad: &mut BTreeSet<PackNumber>) -> Result<(), VaultError> {
+        let vault = self.engine.vault();
+        let mut checks = vault.pack_checks(self.mailbox).await?;
+        let mut packs = vec![];
         let mut after = None;
         loop {
-            let packs = self.view.packs(after, PAGE).await?;
-            let Some(last) = packs.last() else { break };
+            let page = self.view.packs(after, PAGE).await?;
+            let Some(last) = page.last() else { break };
             after = Some(last.number);
-            let packs = packs.into_iter().filter(|pack| !bad.contains(&pack.number));
-            let packs: Vec<PackEntry> = packs.collect();
-            let (view, level) = (self.view, self.level);
-            let mut checks = futures::stream::iter(&packs)
-                .map(|pack| async move {
-                    match level {
-                        VerifyLevel::Full => view.check_pack(pack).await,
-                        VerifyLevel::Quick | VerifyLevel::Sample(_) => {
-                            view.check_footer(pack).await
-                        }
-                    }
-                })
-                .buffer_unordered(self.limit);
-            while let Some(finding) = checks.next().await {
-                if let Some(finding) = finding? {
+            packs.extend(page);
+        }
+        checks.keep_only(self.mailbox, &packs);
+        packs.sort_by_key(|pack| checks.at(self.mailbox, pack));
+        let whole = self.whole(&packs);
+        let view = self.view;
+        let looked_at = packs.iter().filter(|pack| !bad.contains(&pack.number));
+        let looked_at: Vec<(&PackEntry, bool)> = looked_at
+            .map(|pack| (pack, whole.contains(&pack.number)))
+            .collect();
+        let mut running = futures::stream::iter(looked_at)
+            .map(|(pack, is_whole)| async move {
+                let found = if is_whole {
+                    view.check_pack(pack).await
+                } else {
+                    view.check_footer(pack).await
+                };
+                (pack, is_whole, found)
+            })
+            .buffer_unordered(self.limit);
+        while let Some((pack, is_whole, found)) = running.next().await {
+            self.report.packs_read += u64::from(is_whole);
+            match found {
+                Ok(None) if is_whole => {
+                    checks.note(self.mailbox, pack, self.engine.clock().now());
+                }
+                Ok(None) => {}
+                Ok(Some(finding)) => {
                     bad.extend(finding.pack);
                     self.note(finding);
                 }
-                if self.stop.is_stopped() {
-                    self.report.is_stopped = true;
-                    return Ok(());
+                Err(error @ VaultError::NewerThanMe { .. }) => {
+                    self.report.add_error(self.place, None, None, &error);
+                }
+                Err(error) => return Err(error),
+            }
+            if self.stop.is_stopped() {
+                self.report.is_stopped = true;
+                break;
+            }
+        }
+        drop(running);
+        if self.level == VerifyLevel::Full && !self.report.is_stopped {
+            self.commits().await?;
+        }
+        for pack in &packs {
+            match checks.at(self.mailbox, pack) {
+                None => self.report.packs_never_read += 1,
+                Some(at) => {
+                    let oldest = self.report.oldest_read.map_or(at, |oldest| oldest.min(at));
+                    self.report.oldest_read = Some(oldest);
                 }
             }
         }
-        self.name_items(&bad).await
+        if !whole.is_empty()
+            && let Err(error) = vault.put_pack_checks(self.mailbox, &checks).await
+        {
+            tracing::warn!(%error, "when packs were verified could not be stored");
+        }
+        Ok(())
+    }
+
+    /// Every commit, whole: those that a checkpoint covers are not read otherwise.
+    async fn commits(&mut self) -> Result<(), VaultError> {
+        for sequence in self.view.first_commit()..=self.view.sequence() {
+            match self.view.check_commit(sequence).await {
+                Ok(None) => {}
+                // A missing one was found in the listing, one with contents among the packs.
+                Ok(Some(finding)) => {
+                    let is_known = |known: &Finding| known.message.contains(&finding.object);
+                    if !self.report.findings.iter().any(is_known) {
+                        self.note(finding);
+                    }
+                }
+                Err(error @ VaultError::NewerThanMe { .. }) => {
+                    self.report.add_error(self.place, None, None, &error);
+                }
+                Err(error) => return Err(error),
+            }
+            if self.stop.is_stopped() {
+                self.report.is_stopped = true;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The packs to read whole, out of all in the order of their last reading.
+    fn whole(&self, packs: &[PackEntry]) -> BTreeSet<PackNumber> {
+        let count = match self.level {
+            VerifyLevel::Full => packs.len(),
+            VerifyLevel::Sample(percent) => (packs.len() * usize::from(percent)).div_ceil(100),
+            VerifyLevel::Part { part, of } => {
+                let share = part.saturating_sub(1);
+                let is_mine = |pack: &&PackEntry| share_of(self.mailbox, pack, of) == share;
+                let mine = packs.iter().filter(is_mine);
+                return mine.map(|pack| pack.number).collect();
+            }
+            _ => 0,
+        };
+        packs.iter().take(count).map(|pack| pack.number).collect()
     }
 
     fn note(&mut self, finding: mailkeep_vault::Finding) {
@@ -94,7 +186,7 @@ impl ObjectCheck<'_> {
             folder: None,
             kind,
             message: format!(
-                "object {} {what}; restore it from a replica or an older version of the bucket",
+                "object {} {what}; restore it from a replica or an older version of the bucket, or run `mailkeep repair`",
                 finding.object
             ),
         });

@@ -1,20 +1,36 @@
 //! How thoroughly to verify, and what was found.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 /// How thoroughly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerifyLevel {
-    /// Every object that the index refers to is there with its size, and its end is readable; index
-    /// and log are read.
+    /// Every object that the index refers to is there with its size; the index is read.
+    Listing,
+    /// As `Listing`, and the end of every pack is readable.
     #[default]
     Quick,
     /// Every frame of every object is read, and every version of every item, whose whole hash is
     /// compared.
     Full,
-    /// As `Quick`, and about this percentage of the items (1 to 100) is read, other ones every time.
+    /// As `Quick`, and this percentage (1 to 100) of the packs is read whole, those first that were not for
+    /// longest, and about as many of the items, other ones every time.
     Sample(u8),
+    /// As `Quick`, and the packs of one of several equal shares are read whole. Whoever goes through all
+    /// shares has read everything.
+    Part {
+        /// Which share, from 1.
+        part: u32,
+        /// Of how many.
+        of: u32,
+    },
+    /// As `Listing`, and so many items, chosen by chance, are put together and compared with their hash.
+    RestoreTest(u32),
+    /// As `Quick`, and what packs say about the items in them is compared with the index: what could be put
+    /// together again without a single commit.
+    Rebuild,
 }
 
 /// What is wrong.
@@ -32,8 +48,10 @@ pub enum FindingKind {
     Unreadable,
     /// An object can be deleted earlier than the vault promises.
     Unprotected,
-    /// An item is in the ledger of failed items.
+    /// An item is in the ledger of failed items, or a version lost its content and that is recorded.
     Gap,
+    /// A pack does not say whose an item in it is.
+    NotRebuildable,
     /// The source counts more or fewer items in a folder than the vault holds.
     CountDiffers,
 }
@@ -76,6 +94,16 @@ pub struct VerifyReport {
     pub items_known: u64,
     /// Bytes of content read.
     pub bytes_read: u64,
+    /// Packs that were read whole now.
+    pub packs_read: u64,
+    /// Packs that were never read whole since they were written.
+    pub packs_never_read: u64,
+    /// When the pack was read whole that was not for longest.
+    pub oldest_read: Option<DateTime<Utc>>,
+    /// Item versions whose packs say whose they are.
+    pub rebuildable: u64,
+    /// Item versions whose content lies in commits, and is lost with them.
+    pub only_in_log: u64,
     /// Objects that nothing refers to: left by interrupted backups, or of one that is running.
     pub unreferenced_objects: u64,
     /// Their size.

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use mailkeep_model::{FailureClass, Gap};
 use mailkeep_vault::{MailboxId, VaultError};
 
 use super::items::ItemCheck;
 use super::locks;
 use super::objects::ObjectCheck;
+use super::rebuild;
 use super::{Finding, FindingKind, VerifyLevel, VerifyReport, VerifyRequest};
 use crate::{Engine, EngineError, Event, Observer, StopSignal};
 
@@ -90,6 +92,8 @@ impl MailboxCheck<'_> {
         let mailbox = self.engine.vault().mailbox(id).await?;
         let view = mailbox.view().await?;
         let mut objects = ObjectCheck {
+            engine: self.engine,
+            mailbox: id,
             view: &view,
             place: self.place,
             level: self.request.level,
@@ -98,6 +102,18 @@ impl MailboxCheck<'_> {
             report: self.report,
         };
         objects.all().await?;
+        for sequence in view.rebuilt_commits() {
+            self.report.add(Finding {
+                mailbox: id.to_string(),
+                address: self.place.address.clone(),
+                item: None,
+                folder: None,
+                kind: FindingKind::Gap,
+                message: format!(
+                    "commit {sequence} was lost to damage and rebuilt from what was left; what only it held is missing at that point in time"
+                ),
+            });
+        }
         for gap in view.gaps() {
             let folder = view.folders().iter().find(|f| f.folder.id == gap.folder);
             self.report.add(Finding {
@@ -106,19 +122,18 @@ impl MailboxCheck<'_> {
                 item: None,
                 folder: folder.map(|folder| folder.path.to_string()),
                 kind: FindingKind::Gap,
-                message: format!(
-                    "an item could not be read at the source ({}, tried {} times since {}); every run tries it again",
-                    gap.failure.code,
-                    gap.attempts,
-                    gap.first_failed_at.format("%Y-%m-%d"),
-                ),
+                message: gap_message(&gap),
             });
         }
         self.report.items_known += view.counts().versions;
-        let percent = match self.request.level {
-            VerifyLevel::Quick => return Ok(()),
-            VerifyLevel::Full => 100,
-            VerifyLevel::Sample(percent) => percent.clamp(1, 100),
+        let (percent, some) = match self.request.level {
+            VerifyLevel::Listing | VerifyLevel::Quick | VerifyLevel::Part { .. } => return Ok(()),
+            VerifyLevel::Rebuild => {
+                return rebuild::check(&view, self.place, self.report).await;
+            }
+            VerifyLevel::Full => (100, None),
+            VerifyLevel::Sample(percent) => (percent.clamp(1, 100), None),
+            VerifyLevel::RestoreTest(number) => (100, usize::try_from(number).ok()),
         };
         let mut check = ItemCheck {
             view: &view,
@@ -130,6 +145,9 @@ impl MailboxCheck<'_> {
             report: self.report,
             checked: 0,
         };
+        if let Some(number) = some {
+            return check.some(number, &**self.engine.rng()).await;
+        }
         let observer = self.observer;
         let expected = view.counts().items;
         check
@@ -142,6 +160,20 @@ impl MailboxCheck<'_> {
             })
             .await
     }
+}
+
+/// A gap in words.
+fn gap_message(gap: &Gap) -> String {
+    let since = gap.first_failed_at.format("%Y-%m-%d");
+    if gap.failure.class == FailureClass::Vault {
+        return format!(
+            "the vault lost an item's content to damage, which is known since {since}; the next backup fetches it again"
+        );
+    }
+    format!(
+        "an item could not be read at the source ({}, tried {} times since {since}); every run tries it again",
+        gap.failure.code, gap.attempts,
+    )
 }
 
 impl VerifyReport {
@@ -170,6 +202,7 @@ impl VerifyReport {
             folder,
             kind: match error {
                 VaultError::Missing { .. } => FindingKind::Missing,
+                VaultError::Lost { .. } => FindingKind::Gap,
                 VaultError::NewerThanMe { .. } => FindingKind::TooNew,
                 VaultError::Corrupt { .. } | VaultError::WrongKey { .. } => FindingKind::Corrupt,
                 _ => FindingKind::Unreadable,

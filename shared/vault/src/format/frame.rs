@@ -36,6 +36,8 @@ pub enum FrameKind {
     WriterState,
     /// A sorted block of references from contents to parts.
     RefBlock,
+    /// What a pack says about the items in it.
+    PackRows,
     /// A kind that this version does not know.
     Unknown(u8),
 }
@@ -56,6 +58,7 @@ impl FrameKind {
             Self::SnapshotBlock => 10,
             Self::WriterState => 11,
             Self::RefBlock => 12,
+            Self::PackRows => 13,
             Self::Unknown(tag) => tag,
         }
     }
@@ -75,6 +78,7 @@ impl FrameKind {
             10 => Self::SnapshotBlock,
             11 => Self::WriterState,
             12 => Self::RefBlock,
+            13 => Self::PackRows,
             other => Self::Unknown(other),
         }
     }

@@ -120,7 +120,12 @@ async fn version_at(opened: &Opened, newest: &Row, at: u64) -> Result<Option<Row
 }
 
 fn kinds(before: &ItemVersion, after: &ItemVersion) -> ChangeKinds {
-    let fingerprint = |version: &ItemVersion| version.content.map(|content| content.fingerprint);
+    let fingerprint = |version: &ItemVersion| {
+        version
+            .content
+            .or(version.lost)
+            .map(|content| content.fingerprint)
+    };
     // Change key, size and modification time follow from other changes; alone they are none.
     let mut plain = after.item.clone();
     plain.folder.clone_from(&before.item.folder);

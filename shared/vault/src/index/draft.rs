@@ -137,6 +137,7 @@ impl Drafter<'_> {
         for (key, item) in &staged.items {
             self.add_item(*key, item)?;
         }
+        self.add_contents()?;
         self.rows.sort_by_key(Entry::key);
         let cursors = self.cursors();
         let record = CommitRecord {
@@ -167,6 +168,10 @@ impl Drafter<'_> {
             row_entries: u64::try_from(self.rows.len()).unwrap_or(u64::MAX),
             refs,
             release: None,
+            replaced_packs: staged.replaced_packs.values().copied().collect(),
+            dropped_packs: staged.dropped_packs.values().copied().collect(),
+            is_rebuilt: false,
+            drops_cursors: staged.drops_cursors,
         };
         Ok(Draft {
             record,
@@ -224,6 +229,13 @@ impl Drafter<'_> {
                 frames: u32::try_from(inline.frames.len()).unwrap_or(u32::MAX),
             }
         });
+        for (id, (pack, place)) in &self.material.staged.parts {
+            let is_there = self.known.place(id).is_some_and(|it| it.pack == *pack);
+            if is_there && !parts.contains_key(id) {
+                let (id, place) = (*id, Some(*place));
+                parts.insert(id, PartEntry { id, place });
+            }
+        }
         Ok((packs, inline, parts.into_values().collect(), refs))
     }
 
@@ -317,6 +329,29 @@ impl Drafter<'_> {
                 let patch = Patch::of_life(life);
                 self.rows.push(RowEntry::Patch(latest.place(key), patch));
             }
+        }
+        Ok(())
+    }
+
+    /// Contents that lie elsewhere now. An item that ends in this commit too gets both in one patch.
+    fn add_contents(&mut self) -> Result<(), VaultError> {
+        let mut contents = BTreeMap::new();
+        for (key, (place, content)) in &self.material.staged.contents {
+            contents.insert(*key, (*place, self.place(place.key, content)?));
+        }
+        for entry in &mut self.rows {
+            if let RowEntry::Patch(place, patch) = entry
+                && let Some((_, content)) = contents.remove(&place.to_bytes())
+            {
+                patch.content = content;
+            }
+        }
+        for (place, content) in contents.into_values() {
+            let patch = Patch {
+                content,
+                ..Patch::default()
+            };
+            self.rows.push(RowEntry::Patch(place, patch));
         }
         Ok(())
     }

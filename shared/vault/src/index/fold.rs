@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::error::VaultError;
 use crate::format::header::ObjectHeader;
+use crate::ids::PackNumber;
 use crate::index::block::{Block, BlockPlace, Run};
 use crate::index::commit_info::Snapshot;
 use crate::index::record::CommitRecord;
@@ -108,6 +109,12 @@ impl Index {
             }
             next = number.0.saturating_add(1);
         }
+        let is_known = |number: PackNumber| number.0 < next;
+        let replaced = record.replaced_packs.iter().map(|pack| pack.number);
+        let dropped = record.dropped_packs.iter().map(|pack| pack.number);
+        if !replaced.chain(dropped).all(is_known) {
+            return Err(broken(object, "it changes a pack that was never written"));
+        }
         Ok(())
     }
 
@@ -202,6 +209,15 @@ impl Index {
             }
             self.packs.insert(PackLine::There(*pack));
         }
+        for pack in &commit.record.replaced_packs {
+            self.packs.insert(PackLine::There(*pack));
+        }
+        for pack in &commit.record.dropped_packs {
+            let is_object = u64::from(pack.size_bytes > 0);
+            state.counts.packs = state.counts.packs.saturating_sub(is_object);
+            state.counts.stored_bytes = state.counts.stored_bytes.saturating_sub(pack.size_bytes);
+            self.packs.insert(PackLine::Dropped(pack.number));
+        }
         let counts = &mut state.counts;
         counts.segments = counts.segments.saturating_add(1);
         counts.stored_bytes = counts.stored_bytes.saturating_add(commit.size_bytes);
@@ -223,6 +239,15 @@ impl Index {
             if change.is_removed {
                 state.remove_folder(&change.id, at);
             }
+        }
+        if record.is_rebuilt {
+            state.rebuilt.push(at);
+            state.is_unlisted = true;
+        }
+        if record.drops_cursors {
+            state.cursors.clear();
+            state.tree_cursor = None;
+            state.is_unlisted = false;
         }
         for (folder, cursor) in &record.cursors {
             match cursor {
@@ -289,11 +314,10 @@ fn check_rows(object: &str, commit: &Commit) -> Result<(), VaultError> {
         RowEntry::Patch(_, patch) => {
             let Patch {
                 life: Life { end, next },
-                content,
                 is_dropped,
+                ..
             } = patch;
-            let brings_release = content.is_some() || *is_dropped;
-            [end, next].into_iter().flatten().all(|it| *it == at) && (is_release || !brings_release)
+            [end, next].into_iter().flatten().all(|it| *it == at) && (is_release || !is_dropped)
         }
     };
     if u64::try_from(commit.rows.len()) != Ok(commit.record.row_entries) {

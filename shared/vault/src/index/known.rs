@@ -136,6 +136,20 @@ impl KnownMaps {
         );
     }
 
+    /// Where the index says that a part is; the place of what was lost included.
+    pub(crate) fn place(&self, id: &ContentId) -> Option<PartLocation> {
+        let [pack, number, offset, stored_bytes, plain_bytes] = lock(&self.parts).get(&id.0)?;
+        Some(PartLocation {
+            pack: PackNumber(pack),
+            frame: FrameRef {
+                number,
+                offset,
+                stored_bytes,
+                plain_bytes,
+            },
+        })
+    }
+
     /// The newest version of an item, removed or not.
     pub(crate) fn latest(&self, key: ItemKey) -> Option<Latest> {
         lock(&self.items).get(&key.0)
@@ -153,15 +167,6 @@ impl KnownMaps {
 
 impl PartLookup for KnownMaps {
     fn find(&self, id: &ContentId) -> Option<PartLocation> {
-        let [pack, number, offset, stored_bytes, plain_bytes] = lock(&self.parts).get(&id.0)?;
-        Some(PartLocation {
-            pack: PackNumber(pack),
-            frame: FrameRef {
-                number,
-                offset,
-                stored_bytes,
-                plain_bytes,
-            },
-        })
+        self.place(id).filter(|place| !place.is_lost())
     }
 }

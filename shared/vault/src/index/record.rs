@@ -27,6 +27,15 @@ pub(crate) struct InlineData {
     pub frames: u32,
 }
 
+/// A pack that nothing refers to any more, or that was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DroppedPack {
+    /// Its number.
+    pub number: PackNumber,
+    /// Size of its object; 0 for the data of a segment, which stays.
+    pub size_bytes: u64,
+}
+
 /// What happened to a folder.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FolderChange {
@@ -90,6 +99,14 @@ pub(crate) struct CommitRecord {
     pub refs: Vec<RefEntry>,
     /// What retention takes out; only in its own commits.
     pub release: Option<Release>,
+    /// Packs whose frames lie in another object now, at the same places.
+    pub replaced_packs: Vec<PackEntry>,
+    /// Packs that are not used any more.
+    pub dropped_packs: Vec<DroppedPack>,
+    /// The commit was lost, and this is what could be found out about it.
+    pub is_rebuilt: bool,
+    /// All cursors are dropped, because commits were rebuilt that they count on.
+    pub drops_cursors: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -102,6 +119,14 @@ struct FolderChangeMessage {
     folder: Option<FolderMessage>,
     #[prost(bool, tag = "4")]
     is_removed: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct DroppedPackMessage {
+    #[prost(uint32, tag = "1")]
+    number: u32,
+    #[prost(uint64, tag = "2")]
+    size_bytes: u64,
 }
 
 /// A cursor of a folder, or of the tree.
@@ -166,6 +191,14 @@ struct RecordMessage {
     refs: Option<RefBatch>,
     #[prost(message, optional, tag = "25")]
     release: Option<ReleaseMessage>,
+    #[prost(message, repeated, tag = "26")]
+    replaced_packs: Vec<PackMessage>,
+    #[prost(message, repeated, tag = "27")]
+    dropped_packs: Vec<DroppedPackMessage>,
+    #[prost(bool, tag = "28")]
+    is_rebuilt: bool,
+    #[prost(bool, tag = "29")]
+    drops_cursors: bool,
 }
 
 /// An item that a filter left out.
@@ -256,6 +289,17 @@ impl CommitRecord {
             row_entries: self.row_entries,
             refs: (!self.refs.is_empty()).then(|| RefBatch::of(&self.refs)),
             release: self.release.as_ref().map(ReleaseMessage::of),
+            replaced_packs: self.replaced_packs.iter().map(PackMessage::of).collect(),
+            dropped_packs: self
+                .dropped_packs
+                .iter()
+                .map(|pack| DroppedPackMessage {
+                    number: pack.number.0,
+                    size_bytes: pack.size_bytes,
+                })
+                .collect(),
+            is_rebuilt: self.is_rebuilt,
+            drops_cursors: self.drops_cursors,
         }
         .encode_to_vec()
     }
@@ -323,6 +367,21 @@ impl CommitRecord {
                 .release
                 .map(|release| release.release())
                 .transpose()?,
+            replaced_packs: message
+                .replaced_packs
+                .iter()
+                .map(PackMessage::entry)
+                .collect::<Result<_, _>>()?,
+            dropped_packs: message
+                .dropped_packs
+                .iter()
+                .map(|pack| DroppedPack {
+                    number: PackNumber(pack.number),
+                    size_bytes: pack.size_bytes,
+                })
+                .collect(),
+            is_rebuilt: message.is_rebuilt,
+            drops_cursors: message.drops_cursors,
         })
     }
 

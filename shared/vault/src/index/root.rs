@@ -135,6 +135,10 @@ struct RootMessage {
     is_uncollected: bool,
     #[prost(uint64, tag = "19")]
     collected: u64,
+    #[prost(uint64, repeated, tag = "20")]
+    rebuilt: Vec<u64>,
+    #[prost(bool, tag = "21")]
+    is_unlisted: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -255,6 +259,8 @@ pub(crate) fn encode_root(index: &Index) -> Vec<u8> {
         thinned: state.thinned.to_numbers(),
         is_uncollected: state.is_uncollected,
         collected: state.collected,
+        rebuilt: state.rebuilt.clone(),
+        is_unlisted: state.is_unlisted,
     };
     message.objects = objects.messages;
     message.encode_to_vec()
@@ -330,6 +336,8 @@ pub(crate) fn decode_root(
         thinned: Ranges::from_numbers(&message.thinned)?,
         is_uncollected: message.is_uncollected,
         collected: message.collected,
+        rebuilt: message.rebuilt,
+        is_unlisted: message.is_unlisted,
         ..State::default()
     };
     for pack in &message.condemned {

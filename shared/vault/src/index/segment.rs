@@ -1,6 +1,7 @@
 //! Log segments: written by a commit, read by the fold.
 
 use bytes::Bytes;
+use mailkeep_model::FolderId;
 
 use crate::core::MailboxCore;
 use crate::error::VaultError;
@@ -8,7 +9,7 @@ use crate::format::frame::{FrameInfo, FrameKind};
 use crate::format::header::{ObjectHeader, ObjectKind};
 use crate::index::fold::{Commit, Index, names_after};
 use crate::index::record::CommitRecord;
-use crate::index::rows::batch;
+use crate::index::rows::{RowEntry, batch};
 use crate::index::state::State;
 use crate::names;
 use crate::object::ObjectReader;
@@ -72,15 +73,24 @@ impl Segment {
         })
     }
 
-    /// Decodes the rows, as the commit that follows `state`.
-    pub(crate) fn decode(self, state: &State) -> Result<Commit, VaultError> {
-        let names = names_after(state, &self.object, &self.record)?;
+    /// Decodes the rows with these names of folders.
+    pub(crate) fn rows(
+        &self,
+        names: &dyn Fn(u32) -> Option<FolderId>,
+    ) -> Result<Vec<RowEntry>, VaultError> {
         let mut rows = vec![];
         for frame in &self.row_frames {
-            let entries = batch::decode(frame, &|number| names.get(&number).cloned())
+            let entries = batch::decode(frame, names)
                 .map_err(|error| VaultError::corrupt(&self.object, error.0))?;
             rows.extend(entries);
         }
+        Ok(rows)
+    }
+
+    /// Decodes the rows, as the commit that follows `state`.
+    pub(crate) fn decode(self, state: &State) -> Result<Commit, VaultError> {
+        let names = names_after(state, &self.object, &self.record)?;
+        let rows = self.rows(&|number| names.get(&number).cloned())?;
         Ok(Commit {
             record: self.record,
             rows,

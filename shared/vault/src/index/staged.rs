@@ -6,11 +6,12 @@ use mailkeep_model::{Folder, FolderId, Gap, Item, ItemId};
 
 use crate::content_store::{StoredContent, StoredPlace};
 use crate::format::frame::FrameRef;
-use crate::ids::ItemKey;
+use crate::ids::{ContentId, ItemKey, PackNumber};
 use crate::index::left_out::LeftOut;
-use crate::index::rows::text_bytes;
+use crate::index::record::DroppedPack;
+use crate::index::rows::{ROW_KEY_BYTES, SortKey, text_bytes};
 use crate::pack::StagedPack;
-use crate::pack_table::ContentRef;
+use crate::pack_table::{ContentRef, PackEntry, PartLocation};
 
 /// The content that belongs to a row: stored just now, stored before, or missing (a gap).
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +97,17 @@ pub(crate) struct Staged {
     pub left_out: BTreeMap<ItemId, Option<LeftOut>>,
     /// The mark of the filter that the run goes by, if it said so. Alone it is no change.
     pub filter_mark: Option<Option<String>>,
+    /// Versions, by their place, whose content lies elsewhere now.
+    pub contents: BTreeMap<[u8; ROW_KEY_BYTES], (SortKey, Placed)>,
+    /// Parts that lie elsewhere now or were lost, with the pack that they were in: when another commit
+    /// put one elsewhere meanwhile, that counts.
+    pub parts: BTreeMap<ContentId, (PackNumber, PartLocation)>,
+    /// Packs whose frames lie in another object now, at the same places.
+    pub replaced_packs: BTreeMap<PackNumber, PackEntry>,
+    /// Packs that are not used any more.
+    pub dropped_packs: BTreeMap<PackNumber, DroppedPack>,
+    /// All cursors are dropped.
+    pub drops_cursors: bool,
 }
 
 impl Staged {
@@ -123,5 +135,10 @@ impl Staged {
             && self.gaps.is_empty()
             && self.pending_removals.is_empty()
             && self.left_out.is_empty()
+            && self.contents.is_empty()
+            && self.parts.is_empty()
+            && self.replaced_packs.is_empty()
+            && self.dropped_packs.is_empty()
+            && !self.drops_cursors
     }
 }

@@ -70,6 +70,10 @@ pub(crate) struct State {
     pub filter_mark: Option<String>,
     /// The number of the next pack.
     pub next_pack: u32,
+    /// Commits were rebuilt, and cursors that count on them were not dropped yet.
+    pub is_unlisted: bool,
+    /// Commits that were lost and rebuilt from what was left, ascending.
+    pub rebuilt: Vec<u64>,
     /// Counts.
     pub counts: IndexCounts,
     /// Packs that are out of the index and not known to be deleted.

@@ -396,6 +396,36 @@ impl MailboxView {
         })
     }
 
+    /// What a pack of its own says about the items in it: what a mailbox is put together from when every
+    /// commit is lost. Empty for the data of a commit, which is lost with it.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Missing`, or a store error.
+    pub async fn items_told_by(
+        &self,
+        pack: &PackEntry,
+    ) -> Result<Vec<(ItemKey, crate::pack_table::ContentRef)>, VaultError> {
+        let (key, kind) = self.object_of(pack)?;
+        if kind != ObjectKind::Pack {
+            return Ok(vec![]);
+        }
+        let core = &self.inner.core;
+        let (store, keys) = (&*core.ctx.store, core.keys.objects());
+        let reader = ObjectReader::open(store, keys, kind, &key, SUFFIX_BYTES).await?;
+        let mut told = vec![];
+        for frame in reader
+            .frames()
+            .iter()
+            .filter(|it| it.kind == FrameKind::PackRows)
+        {
+            let plain = reader.frame(store, frame).await?;
+            let rows = crate::pack_rows::decode(&plain)
+                .map_err(|error| VaultError::corrupt(key.as_str(), error.0))?;
+            told.extend(rows.iter().map(|row| (row.key, row.content(pack.number))));
+        }
+        Ok(told)
+    }
+
     fn object_of(&self, pack: &PackEntry) -> Result<(Key, ObjectKind), VaultError> {
         let kind = match pack.id {
             PackId::Pack(_) => ObjectKind::Pack,

@@ -18,8 +18,10 @@ pub struct ItemVersion {
     pub key: ItemKey,
     /// The metadata of this version.
     pub item: Item,
-    /// The content, if it could ever be read.
+    /// The content, if it could ever be read and was not lost since.
     pub content: Option<ContentRef>,
+    /// What is known of a content that was lost to damage. The next backup fetches it again.
+    pub lost: Option<ContentRef>,
     /// The commit that brought this version.
     pub from_sequence: u64,
     /// The commit that superseded or removed it; `None` while it is current.
@@ -35,7 +37,8 @@ impl ItemVersion {
     pub(crate) fn at(row: Row, at: u64) -> Self {
         Self {
             key: row.key,
-            content: row.content,
+            content: row.content.filter(|content| !content.is_lost()),
+            lost: row.content.filter(ContentRef::is_lost),
             from_sequence: row.from,
             to_sequence: row.life.end.filter(|end| *end <= at),
             deleted: row.life.is_removed(at),

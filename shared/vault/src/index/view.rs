@@ -104,23 +104,34 @@ impl PartResolver for Inner {
                 .await
                 .map(|found| found.and_then(|entry| entry.place))
         })
+        .and_then(|place| match place {
+            Some(place) if place.is_lost() => Err(VaultError::lost(format!(
+                "part {id:?} of mailbox {}",
+                self.core.id
+            ))),
+            place => Ok(place),
+        })
     }
 
     async fn pack(&self, number: PackNumber) -> Result<PackEntry, VaultError> {
-        with_index!(*self, |opened| {
+        let line = with_index!(*self, |opened| {
             let Opened { index, blocks, .. } = opened;
             let key = number.0.to_be_bytes();
             let newest = index.packs.memory.get(&key).copied();
             let (folders, runs) = (&index.state.folder_names, &index.packs.runs);
             scan::get::<Packs>(blocks, folders, newest, runs, &key).await
-        })?
-        .and_then(PackLine::entry)
-        .ok_or_else(|| {
-            VaultError::corrupt(
+        })?;
+        match line {
+            Some(PackLine::There(entry)) => Ok(entry),
+            Some(PackLine::Dropped(_)) => Err(VaultError::lost(format!(
+                "pack {} of mailbox {}",
+                number.0, self.core.id
+            ))),
+            None => Err(VaultError::corrupt(
                 crate::names::mailbox_prefix(&self.core.id),
                 format!("the index names pack {} but does not list it", number.0),
-            )
-        })
+            )),
+        }
     }
 }
 
@@ -187,6 +198,12 @@ impl MailboxView {
         self.inner.at
     }
 
+    /// The oldest commit that must be there.
+    #[must_use]
+    pub fn first_commit(&self) -> u64 {
+        self.inner.opened().floor.sequence.saturating_add(1)
+    }
+
     /// The folders by path, removed ones included and marked.
     #[must_use]
     pub fn folders(&self) -> &[StoredFolder] {
@@ -197,6 +214,12 @@ impl MailboxView {
     #[must_use]
     pub fn gaps(&self) -> Vec<Gap> {
         self.inner.gaps.clone()
+    }
+
+    /// Commits that were lost to damage and rebuilt from what was left: what only they held is missing.
+    #[must_use]
+    pub fn rebuilt_commits(&self) -> Vec<u64> {
+        self.inner.opened().index.state.rebuilt.clone()
     }
 
     /// Counts as of this commit.
@@ -284,6 +307,10 @@ impl MailboxView {
                 let mut versions = vec![];
                 for place in places(opened, key, at, MAX_VERSIONS).await? {
                     let Some(row) = row(opened, place).await? else {
+                        if !opened.index.state.rebuilt.is_empty() {
+                            // Its commit was lost to damage, which is told elsewhere.
+                            break;
+                        }
                         return Err(VaultError::corrupt(
                             crate::names::mailbox_prefix(&self.inner.core.id),
                             format!("the index lacks a version of item {key}"),
@@ -303,6 +330,12 @@ impl MailboxView {
     /// `Missing` for a version whose content could never be read from the source.
     pub async fn content(&self, version: &ItemVersion) -> Result<ItemReader, VaultError> {
         let Some(content) = &version.content else {
+            if version.lost.is_some() {
+                return Err(VaultError::lost(format!(
+                    "the content of item {}",
+                    version.key
+                )));
+            }
             return Err(VaultError::missing(
                 format!("item {}", version.key),
                 "its content could not be read from the source; see the gaps of this mailbox",

@@ -22,8 +22,8 @@ use crate::index::left_out::LeftOut;
 use crate::index::lost::Lost;
 use crate::index::names::is_checkpoint_error;
 use crate::index::open::{self, Opened, Purpose};
-use crate::index::rows::RowEntry;
 use crate::index::rows::hash::item_hash;
+use crate::index::rows::{RowEntry, SortKey};
 use crate::index::scan;
 use crate::index::staged::{ItemChange, RowContent, Staged, StagedItem};
 use crate::index::state::State;
@@ -288,7 +288,15 @@ impl MailboxWriter {
         let Some(latest) = self.known.latest(key).filter(|it| !it.is_removed) else {
             return Ok(None);
         };
-        let place = latest.place(key).to_bytes();
+        self.version_at(&latest.place(key)).await
+    }
+
+    /// The version at a place.
+    pub(crate) async fn version_at(
+        &self,
+        place: &SortKey,
+    ) -> Result<Option<ItemVersion>, VaultError> {
+        let place = place.to_bytes();
         match self.row(&place).await {
             Err(error) if is_checkpoint_error(&self.core.id, &error) => {
                 self.recover().await?;
@@ -343,7 +351,7 @@ impl MailboxWriter {
         store.store(head, mime, previous).await
     }
 
-    fn stage(&self, change: impl FnOnce(&mut Staged)) {
+    pub(crate) fn stage(&self, change: impl FnOnce(&mut Staged)) {
         change(&mut lock(&self.staged).open);
     }
 

@@ -78,7 +78,9 @@ impl Account {
         let mut unknown = vec![];
         while let Some(entry) = scan.next().await? {
             let RowEntry::Full(row) = entry else { continue };
-            let Some(content) = row.content else { continue };
+            let Some(content) = row.content.filter(|it| !it.is_lost()) else {
+                continue;
+            };
             let place = place_of(&content);
             if account.contents.insert(place) {
                 account.add(place.pack, content.place.frame.stored_bytes);

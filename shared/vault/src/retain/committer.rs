@@ -226,6 +226,10 @@ impl Committer {
             row_entries: u64::try_from(rows.len()).unwrap_or(u64::MAX),
             refs,
             release: Some(change.release.clone()),
+            replaced_packs: vec![],
+            dropped_packs: vec![],
+            is_rebuilt: false,
+            drops_cursors: false,
         };
         (record, rows)
     }
@@ -262,7 +266,15 @@ fn patch(row: &RowChange, numbers: &BTreeMap<StagedPack, PackNumber>) -> Option<
 impl Change {
     /// True when another commit changes what this one was worked out from.
     fn conflicts(&self, other: &Commit) -> bool {
-        if other.record.release.is_some() {
+        let brings_content = |row: &RowEntry| {
+            matches!(row, RowEntry::Patch(_, patch) if patch.content.is_some())
+        };
+        // Another retention, or a repair.
+        if other.record.release.is_some()
+            || !other.record.replaced_packs.is_empty()
+            || !other.record.dropped_packs.is_empty()
+            || other.rows.iter().any(brings_content)
+        {
             return true;
         }
         let numbers: BTreeSet<PackNumber> = self

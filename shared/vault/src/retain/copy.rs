@@ -13,6 +13,7 @@ use crate::ids::Ulid;
 use crate::index::tables::refs::ContentPlace;
 use crate::names;
 use crate::object::{ObjectReader, put_options};
+use crate::pack_rows::{self, PackRow, PackRows};
 use crate::pack::{FlushedPack, StagedPack, StagedRefs};
 use crate::pack_table::{PackEntry, PackId};
 use crate::retain::account::{Account, Inventory};
@@ -23,6 +24,7 @@ pub(crate) struct Copier<'a> {
     pack_bytes: usize,
     open: ObjectBuilder,
     open_refs: Vec<StagedRefs>,
+    open_rows: PackRows,
     /// Packs that are in the store.
     pub packs: Vec<FlushedPack>,
     /// Where item frames lie now.
@@ -39,6 +41,7 @@ impl<'a> Copier<'a> {
             pack_bytes,
             open: ObjectBuilder::new(ObjectKind::Pack),
             open_refs: vec![],
+            open_rows: PackRows::default(),
             packs: vec![],
             moved: HashMap::new(),
             bytes: 0,
@@ -64,7 +67,13 @@ impl<'a> Copier<'a> {
         let body = store.get(&key, GetOptions::default()).await?.body;
         let reader = ObjectReader::from_bytes(self.core.keys.objects(), kind, &key, body)?;
         let mut frames = vec![];
+        let mut rows = HashMap::new();
         for frame in reader.frames() {
+            if frame.kind == FrameKind::PackRows {
+                let told = pack_rows::decode(&reader.frame(store, frame).await?)
+                    .map_err(|error| VaultError::corrupt(key.as_str(), error.0))?;
+                rows.extend(told.into_iter().map(|row| (row.frame.number, row)));
+            }
             let place = ContentPlace {
                 pack: pack.number,
                 frame: frame.place.number,
@@ -87,6 +96,9 @@ impl<'a> Copier<'a> {
             let new = self.open.append(&frame)?;
             if frame.kind == FrameKind::Item {
                 self.moved.insert(place, (self.staged(), new));
+                if let Some(row) = rows.remove(&place.frame) {
+                    self.open_rows.push(PackRow { frame: new, ..row })?;
+                }
                 self.open_refs.push(StagedRefs {
                     frame: new.number,
                     parts: inventory.contents.get(&place).cloned().unwrap_or_default(),
@@ -108,7 +120,10 @@ impl<'a> Copier<'a> {
         }
         let ctx = &self.core.ctx;
         let staged = self.staged();
-        let builder = std::mem::replace(&mut self.open, ObjectBuilder::new(ObjectKind::Pack));
+        let mut builder = std::mem::replace(&mut self.open, ObjectBuilder::new(ObjectKind::Pack));
+        for frame in std::mem::take(&mut self.open_rows).finish()? {
+            builder.append(&frame)?;
+        }
         let ulid = Ulid::new(&*ctx.clock, &*ctx.rng);
         let key = names::pack(&self.core.id, ulid)?;
         let object = builder.finish(self.core.keys.objects(), &key, &*ctx.rng)?;

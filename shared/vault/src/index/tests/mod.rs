@@ -5,5 +5,6 @@ mod checkpoints;
 mod crashes;
 mod races;
 mod requests;
+mod upkeep;
 mod verification;
 pub(crate) mod world;
