@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mailkeep_ports::{Condition, GetOptions, Key};
+use mailkeep_ports::{Condition, GetOptions, Key, StoreErrorKind};
 
 use super::{Repair, RepairAction};
 use crate::core::MailboxCore;
@@ -79,7 +79,8 @@ impl Checkpoints {
 }
 
 impl Repair {
-    /// Deletes damaged checkpoints. Without a sound one that is new enough, one is written first.
+    /// Deletes damaged checkpoints. Without a sound one that is new enough, one is written first, if its name
+    /// is free.
     pub(super) async fn checkpoints(&mut self) -> Result<(), VaultError> {
         let found = Checkpoints::examine(&self.core).await?;
         let skip = found.unusable(&self.core);
@@ -96,7 +97,13 @@ impl Repair {
             && checkpoint::is_due(&opened.index, self.limits.checkpoint)
             && !found.bad.contains(&name);
         if is_due {
-            checkpoint::write(&self.core, &opened.blocks, &opened.index).await?;
+            match checkpoint::write(&self.core, &opened.blocks, &opened.index).await {
+                Ok(_) => {}
+                // Half of one, left by a repair that died here. A checkpoint is a cache: the commits behind
+                // an older one are read instead, until a later commit writes the next.
+                Err(VaultError::Store(error)) if error.kind == StoreErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
         }
         for key in found.bad {
             let object = key.to_string();

@@ -266,9 +266,8 @@ fn patch(row: &RowChange, numbers: &BTreeMap<StagedPack, PackNumber>) -> Option<
 impl Change {
     /// True when another commit changes what this one was worked out from.
     fn conflicts(&self, other: &Commit) -> bool {
-        let brings_content = |row: &RowEntry| {
-            matches!(row, RowEntry::Patch(_, patch) if patch.content.is_some())
-        };
+        let brings_content =
+            |row: &RowEntry| matches!(row, RowEntry::Patch(_, patch) if patch.content.is_some());
         // Another retention, or a repair.
         if other.record.release.is_some()
             || !other.record.replaced_packs.is_empty()

@@ -13,8 +13,8 @@ use crate::ids::Ulid;
 use crate::index::tables::refs::ContentPlace;
 use crate::names;
 use crate::object::{ObjectReader, put_options};
-use crate::pack_rows::{self, PackRow, PackRows};
 use crate::pack::{FlushedPack, StagedPack, StagedRefs};
+use crate::pack_rows::{self, PackRow, PackRows};
 use crate::pack_table::{PackEntry, PackId};
 use crate::retain::account::{Account, Inventory};
 
