@@ -6,7 +6,7 @@
 //!   multipart uploads, so none can be left incomplete.
 //! * **Conditions** are `If-None-Match: *` and `If-Match`. 412 is the loss of a race and 409 the wish
 //!   to be asked again; see [`StoreErrorKind::Conflict`]. Whether a store honours them is found out
-//!   with [`mailkeep_ports::probe`], not believed.
+//!   with [`mailkeep_ports::probe()`], not believed.
 //! * **The version mark** is the `ETag`. On AWS it is a hash of the content, so an object deleted and
 //!   written again with the same bytes has the same mark.
 //! * **Checksums**: the SHA-256 that the caller gives goes with the body, else a CRC32. A whole object
