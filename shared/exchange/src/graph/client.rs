@@ -32,6 +32,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long to wait for the next bytes of an answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// How often a call takes a new token: a sign-in may be revoked right after the token before had expired.
+const RENEWALS: u32 = 2;
+
 /// How patient a connection is.
 #[derive(Clone, Copy, Debug)]
 pub struct GraphOptions {
@@ -234,7 +237,7 @@ impl GraphClient {
         Ok(())
     }
 
-    /// One attempt, with one more when the token was refused.
+    /// One attempt, and again with a new token when the token was refused.
     pub(crate) async fn attempt(&self, call: &Call<'_>) -> Result<Answer, SourceError> {
         let state = self.state(call.mailbox);
         let upload = match call.method {
@@ -256,14 +259,16 @@ impl GraphClient {
         let response = if call.is_anonymous {
             self.exchange(call, None, &state).await?
         } else {
-            let token = self.tokens.token().await?;
-            let response = self.exchange(call, Some(&token), &state).await?;
-            if response.status().as_u16() == 401 {
-                let token = self.tokens.renewed(&token).await?;
-                self.exchange(call, Some(&token), &state).await?
-            } else {
-                response
+            let mut token = self.tokens.token().await?;
+            let mut response = self.exchange(call, Some(&token), &state).await?;
+            for _ in 0..RENEWALS {
+                if response.status().as_u16() != 401 {
+                    break;
+                }
+                token = self.tokens.renewed(&token).await?;
+                response = self.exchange(call, Some(&token), &state).await?;
             }
+            response
         };
         if response.status().is_success() {
             return Ok(Answer::new(response, call.operation, state, permit));
