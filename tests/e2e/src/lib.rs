@@ -9,12 +9,14 @@
     reason = "this crate serves tests only: a broken expectation is meant to end them"
 )]
 
+mod change;
 mod clock;
 mod compare;
 mod exchange;
 mod rig;
 mod sink;
 
+pub use change::change_mail;
 pub use clock::TenantClock;
 pub use compare::{MailFacts, MailboxFacts, Truth, digest, stored, truth};
 pub use exchange::{Exchange, ExchangeFacts};

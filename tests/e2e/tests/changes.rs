@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use exchange_sim::{Admin, Anomalies};
 use futures::TryStreamExt;
-use mailkeep_e2e::{MailboxFacts, Rig, Truth, digest, of, small, stored, truth};
+use mailkeep_e2e::{MailboxFacts, Rig, Truth, change_mail, digest, of, small, stored, truth};
 use mailkeep_engine::browse;
 use mailkeep_vault::ItemFilter;
 
@@ -30,20 +30,7 @@ async fn at(rig: &Rig, mailbox: &str, sequence: u64) -> MailboxFacts {
 }
 
 fn change_everything(admin: &Admin, mailbox: &str, ids: &[String]) {
-    admin.advance(HOUR);
-    admin.add_mail(mailbox, "inbox").unwrap();
-    admin
-        .add_raw_mail(mailbox, "archive", b"Subject: raw\r\n\r\nbody")
-        .unwrap();
-    admin.edit_body(mailbox, &ids[0]).unwrap();
-    admin.move_mail(mailbox, &ids[1], "archive").unwrap();
-    admin.delete_mail(mailbox, &ids[2]).unwrap();
-    admin.soft_delete_mail(mailbox, &ids[3]).unwrap();
-    admin.set_flag(mailbox, &ids[4], true).unwrap();
-    admin
-        .set_categories(mailbox, &ids[5], &["Rot", "Blau"])
-        .unwrap();
-    admin.set_read(mailbox, &ids[6], false).unwrap();
+    change_mail(admin, mailbox, ids);
     admin.edit_body(mailbox, &ids[7]).unwrap();
     admin.move_mail(mailbox, &ids[7], "deleteditems").unwrap();
 }

@@ -15,7 +15,7 @@ use exchange_sim::{
     Dialect, ExchangeOptions, ExchangeVersion, Fault, FaultKind, ServiceRights, SimTenant,
     TokenLoss,
 };
-use mailkeep_e2e::{Exchange, ExchangeFacts, small};
+use mailkeep_e2e::{Exchange, ExchangeFacts, change_mail, small};
 use mailkeep_engine::restore::{self, Placement, RestoreRequest, RestoreSummary};
 use mailkeep_engine::{Quiet, StopSignal};
 use mailkeep_exchange::ews::{EwsLogin, MailboxAccess};
@@ -44,20 +44,7 @@ fn change_everything(exchange: &Exchange, mailbox: &str) {
         .filter(|item| item.class == "IPM.Note")
         .map(|item| item.id)
         .collect();
-    admin.advance(Duration::from_secs(3_600));
-    admin.add_mail(mailbox, "inbox").unwrap();
-    admin
-        .add_raw_mail(mailbox, "archive", b"Subject: raw\r\n\r\nbody")
-        .unwrap();
-    admin.edit_body(mailbox, &ids[0]).unwrap();
-    admin.move_mail(mailbox, &ids[1], "archive").unwrap();
-    admin.delete_mail(mailbox, &ids[2]).unwrap();
-    admin.soft_delete_mail(mailbox, &ids[3]).unwrap();
-    admin.set_flag(mailbox, &ids[4], true).unwrap();
-    admin
-        .set_categories(mailbox, &ids[5], &["Rot", "Blau"])
-        .unwrap();
-    admin.set_read(mailbox, &ids[6], false).unwrap();
+    change_mail(admin, mailbox, &ids);
     admin.set_read(mailbox, &ids[7], true).unwrap();
     let made = admin.create_folder(mailbox, "inbox", "Neu").unwrap();
     admin.add_mail(mailbox, &made).unwrap();
