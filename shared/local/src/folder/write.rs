@@ -72,9 +72,29 @@ impl Shared {
             Ok(()) => Ok(()),
             // Removed by another process at the same moment; placing the file will tell.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) if is_nesting(&error) => Err(nesting(key)),
+            Err(error) if is_nesting(&error) => {
+                // A folder that was there when it was to be made, and gone when it was looked at,
+                // gives the same error as an object of this name.
+                if self.is_below_an_object(key) {
+                    Err(nesting(key))
+                } else {
+                    Ok(())
+                }
+            }
             Err(error) => Err(from_io(key.as_str(), "making its folder", error)),
         }
+    }
+
+    /// Whether one of the names above an object is that of an object.
+    fn is_below_an_object(&self, key: &Key) -> bool {
+        let mut name = key.as_str();
+        while let Some((above, _)) = name.rsplit_once('/') {
+            name = above;
+            if fs::symlink_metadata(self.root.join(name)).is_ok_and(|found| found.is_file()) {
+                return true;
+            }
+        }
+        false
     }
 
     /// The file appears under its name unless the name is taken.
@@ -263,8 +283,13 @@ fn rename(key: &Key, new: &HalfWritten, path: &Path, etag: ETag) -> Result<Place
 
 /// The name is taken: by an object, by a folder of objects, or by an empty folder, which goes.
 fn taken(key: &Key, path: &Path) -> Result<Placed, StoreError> {
-    if !path.is_dir() {
-        return Err(already_exists(key));
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_dir() => return Err(already_exists(key)),
+        // What was in the way is gone again.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Ok(Placed::Again(already_exists(key)));
+        }
+        _ => {}
     }
     match fs::remove_dir(path) {
         Ok(()) => Ok(Placed::Again(nesting(key))),
