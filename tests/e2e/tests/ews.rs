@@ -9,7 +9,6 @@
 )]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use exchange_sim::{
     Dialect, ExchangeOptions, ExchangeVersion, Fault, FaultKind, ServiceRights, SimTenant,
