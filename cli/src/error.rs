@@ -8,6 +8,7 @@ use mailkeep_engine::ledger::JobError;
 use mailkeep_exchange::SourceError;
 use mailkeep_local::DatabaseError;
 use mailkeep_ports::StoreError;
+use mailkeep_setup::SetupError;
 use mailkeep_vault::VaultError;
 use serde::Serialize;
 
@@ -102,14 +103,9 @@ pub enum CliError {
     /// This program could not start working.
     #[error("starting to work: {0}")]
     Runtime(io::Error),
-    /// A stored connection cannot be used.
-    #[error("connection {name}: {cause}")]
-    Connection {
-        /// Its name.
-        name: String,
-        /// Why, and what to do.
-        cause: String,
-    },
+    /// A connection cannot be used.
+    #[error(transparent)]
+    Setup(SetupError),
 }
 
 impl CliError {
@@ -171,6 +167,21 @@ impl From<SourceError> for CliError {
     fn from(source: SourceError) -> Self {
         let source = Box::new(source);
         Self::Exchange { source }
+    }
+}
+
+impl From<SetupError> for CliError {
+    fn from(error: SetupError) -> Self {
+        match error {
+            SetupError::Field { field, cause } => Self::Usage(match field {
+                "tenant" => format!("--tenant {cause}"),
+                "client_id" => format!("--client-id {cause}"),
+                _ => format!("the {field} {cause}"),
+            }),
+            SetupError::Exchange { source } => Self::Exchange { source },
+            SetupError::Vault(error) => Self::Vault(error),
+            error => Self::Setup(error),
+        }
     }
 }
 

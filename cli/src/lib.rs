@@ -3,7 +3,6 @@
 
 pub mod args;
 pub mod commands;
-pub mod connection;
 pub mod error;
 pub mod files;
 pub mod interrupt;

@@ -7,16 +7,14 @@ use mailkeep_aws::{AwsSettings, KmsKeys};
 use mailkeep_engine::Engine;
 use mailkeep_engine::job::Jobs;
 use mailkeep_engine::ledger::Ledger;
-use mailkeep_exchange::ews::{EwsClient, EwsSource, EwsTarget};
-use mailkeep_exchange::graph::{GraphClient, GraphSource, GraphTarget};
-use mailkeep_exchange::{Source, Target};
 use mailkeep_local::{Database, SystemClock, SystemRng};
 use mailkeep_ports::{Clock, KeyService, Rng, Store};
+use mailkeep_setup::Tenant;
+use mailkeep_setup::connection::{Connection, DOCUMENT_KIND};
 use mailkeep_vault::{Keychain, Unlock, Vault, VaultContext};
 
 use crate::CliError;
 use crate::args::{DatabaseArgs, GlobalArgs, UnlockArgs};
-use crate::connection::{Connection, DOCUMENT_KIND, Settings};
 use crate::keys;
 use crate::output::Output;
 use crate::place::Place;
@@ -233,12 +231,11 @@ impl Session {
                 }
             }
         };
-        match vault.document(DOCUMENT_KIND, &name).await? {
-            Some(document) => Connection::from_document(&name, &document),
-            None => Err(CliError::NotFound(format!(
+        Connection::find(vault, &name).await?.ok_or_else(|| {
+            CliError::NotFound(format!(
                 "this vault has no connection {name}; `mailkeep connection ls` lists those it has"
-            ))),
-        }
+            ))
+        })
     }
 
     /// Every stored connection, by name.
@@ -246,13 +243,7 @@ impl Session {
     /// # Errors
     /// When they cannot be read.
     pub async fn connections(&self, vault: &Vault) -> Result<Vec<Connection>, CliError> {
-        let mut names = vault.documents(DOCUMENT_KIND).await?;
-        names.sort();
-        let mut connections = vec![];
-        for name in &names {
-            connections.push(self.connection(vault, Some(name)).await?);
-        }
-        Ok(connections)
+        Ok(Connection::all(vault).await?)
     }
 
     /// The tenant that a connection leads to. Sends nothing yet.
@@ -260,43 +251,7 @@ impl Session {
     /// # Errors
     /// When the connection is not usable.
     pub fn connect(&self, connection: Connection) -> Result<Tenant, CliError> {
-        Tenant::open(connection, Arc::clone(&self.clock), Arc::clone(&self.rng))
-    }
-}
-
-/// A tenant, to read from and to write to. Both share one request budget.
-pub struct Tenant {
-    /// To read from.
-    pub source: Arc<dyn Source>,
-    /// To write to.
-    pub target: Arc<dyn Target>,
-}
-
-impl Tenant {
-    /// The tenant that a connection leads to. Sends nothing yet.
-    ///
-    /// # Errors
-    /// When the connection is not usable.
-    pub fn open(
-        connection: Connection,
-        clock: Arc<dyn Clock>,
-        rng: Arc<dyn Rng>,
-    ) -> Result<Self, CliError> {
-        Ok(match connection.into_settings()? {
-            Settings::Graph(settings) => {
-                let client = GraphClient::new(&settings, clock, rng)?;
-                Self {
-                    source: Arc::new(GraphSource::with_client(Arc::clone(&client))),
-                    target: Arc::new(GraphTarget::with_client(client)),
-                }
-            }
-            Settings::Exchange(settings) => {
-                let client = EwsClient::new(&settings, clock, rng)?;
-                Self {
-                    source: Arc::new(EwsSource::with_client(Arc::clone(&client))),
-                    target: Arc::new(EwsTarget::with_client(client)),
-                }
-            }
-        })
+        let (clock, rng) = (Arc::clone(&self.clock), Arc::clone(&self.rng));
+        Ok(Tenant::open(connection, clock, rng)?)
     }
 }

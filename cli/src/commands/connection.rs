@@ -2,13 +2,13 @@
 
 use mailkeep_exchange::{PermissionCheck, Source};
 use mailkeep_model::{LicenseState, MailboxProfile};
+use mailkeep_setup::connection::{Access, Connection, DOCUMENT_KIND, Reach};
 use mailkeep_vault::PutMode;
 use serde::Serialize;
 
 use super::lookup::{first_mailbox, named_mailbox};
 use super::reach::reach;
 use crate::args::{AddArgs, ConnectionCommand, TestArgs, UnlockArgs};
-use crate::connection::{Access, Connection, DOCUMENT_KIND, Reach};
 use crate::output::{Column, Table};
 use crate::session::Session;
 use crate::{CliError, Exit};

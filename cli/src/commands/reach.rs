@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use mailkeep_exchange::graph;
+use mailkeep_setup::connection::{
+    Access, Credential, ExchangeLogin, ExchangeReach, GraphReach, Reach,
+};
 use url::Url;
 
 use crate::args::{AddArgs, Cloud, ExchangeAccess, ExchangeLogin as Login};
-use crate::connection::{Access, Credential, ExchangeLogin, ExchangeReach, GraphReach, Reach};
 use crate::secret::{CLIENT_SECRET_VARIABLE, EXCHANGE_PASSWORD_VARIABLE};
 use crate::session::Session;
 use crate::{CliError, files};
@@ -54,12 +56,12 @@ async fn tenant(session: &Session, args: &AddArgs) -> Result<GraphReach, CliErro
         url(&args.login_url, cloud.login_url()),
         url(&args.graph_url, cloud.graph_url()),
     );
-    GraphReach::new(
+    Ok(GraphReach::new(
         needed(args.tenant.as_ref(), "--tenant")?,
         needed(args.client_id.as_ref(), "--client-id")?,
         hosts,
         credential,
-    )
+    )?)
 }
 
 async fn exchange(session: &Session, args: &AddArgs, url: &str) -> Result<ExchangeReach, CliError> {

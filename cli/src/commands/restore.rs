@@ -5,13 +5,14 @@ use std::sync::Arc;
 use mailkeep_engine::restore::{self, ConflictPolicy, Placement, RestoreRequest};
 use mailkeep_engine::{Engine, Selection, StopSignal, browse};
 use mailkeep_model::SourceMailboxId;
+use mailkeep_setup::Tenant;
+use mailkeep_setup::connection::Connection;
 use mailkeep_vault::{ItemKey, Mailbox};
 
 use super::lookup::named_mailbox;
 use super::{find, snapshot_selector};
 use crate::args::{OnConflict, PlacementArg, QueryArgs, RestoreArgs};
-use crate::connection::Connection;
-use crate::session::{Session, Tenant};
+use crate::session::Session;
 use crate::view::restore::{TransferView, show_plan, show_summary};
 use crate::{CliError, Exit, interrupt};
 

@@ -11,12 +11,12 @@ use mailkeep_engine::{Quiet, StopSignal};
 use mailkeep_local::{Database, LocalNotify};
 use mailkeep_model::news::NotificationSettings;
 use mailkeep_ports::{Clock, Queue};
+use mailkeep_setup::VaultConnections;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::notify;
 use crate::args::ServeArgs;
-use crate::jobs::connections::VaultConnections;
 use crate::output::Output;
 use crate::session::Session;
 use crate::{CliError, Exit, interrupt};

@@ -1,4 +1,3 @@
-//! What the job verbs share: definitions in files, and connections for the workers.
+//! What the job verbs share: definitions in files.
 
-pub mod connections;
 pub mod file;

@@ -2,6 +2,7 @@
 //! webhooks, scripts, logs.
 
 pub mod clock;
+#[cfg(feature = "database")]
 pub mod database;
 pub mod folder;
 pub mod hooks;
@@ -12,6 +13,7 @@ pub mod rng;
 pub mod secrets;
 
 pub use clock::SystemClock;
+#[cfg(feature = "database")]
 pub use database::{Database, DatabaseError, SqliteQueue, SqliteTable};
 pub use folder::FolderStore;
 pub use hooks::LocalHooks;

@@ -26,6 +26,7 @@ pub mod seeded_rng;
 pub mod store;
 pub mod table;
 pub mod test_clock;
+pub mod usage;
 
 pub use clock::Clock;
 pub use damage::{Damage, damage};
@@ -58,3 +59,4 @@ pub use table::{
     TableErrorKind, Write,
 };
 pub use test_clock::TestClock;
+pub use usage::{Usage, UsageCounts, UsageQueue, UsageStore, UsageTable};

@@ -60,12 +60,13 @@ const PORTS: &str = "mailkeep-ports";
 const VAULT: &str = "mailkeep-vault";
 const EXCHANGE: &str = "mailkeep-exchange";
 const ENGINE: &str = "mailkeep-engine";
+const SETUP: &str = "mailkeep-setup";
 const LOCAL: &str = "mailkeep-local";
 const AWS: &str = "mailkeep-aws";
 const CLI: &str = "mailkeep-cli";
 const SIM: &str = "exchange-sim";
 const ALL: &[&str] = &[
-    MODEL, CONTENT, PORTS, VAULT, EXCHANGE, ENGINE, LOCAL, AWS, CLI, SIM,
+    MODEL, CONTENT, PORTS, VAULT, EXCHANGE, ENGINE, SETUP, LOCAL, AWS, CLI, SIM,
 ];
 
 const LAYERS: &[Layer] = &[
@@ -100,6 +101,11 @@ const LAYERS: &[Layer] = &[
         never: NO_WORLD,
     },
     Layer {
+        name: SETUP,
+        knows: &[MODEL, PORTS, VAULT, EXCHANGE, ENGINE],
+        never: NO_WORLD,
+    },
+    Layer {
         name: LOCAL,
         knows: &[MODEL, PORTS],
         never: &["axum", "hyper", "oauth2"],
@@ -111,7 +117,9 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: CLI,
-        knows: &[MODEL, CONTENT, PORTS, VAULT, EXCHANGE, ENGINE, LOCAL, AWS],
+        knows: &[
+            MODEL, CONTENT, PORTS, VAULT, EXCHANGE, ENGINE, SETUP, LOCAL, AWS,
+        ],
         never: &["axum", "getrandom", "hyper", "reqwest", "rusqlite"],
     },
     // Shares no code with what it tests.

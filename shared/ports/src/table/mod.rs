@@ -196,7 +196,7 @@ impl Write {
         }
     }
 
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let key = self.key();
         let body = match self {
             Self::Put { body, .. } => body.len(),

@@ -12,7 +12,7 @@ use mailkeep_ports::{Clock, Rng};
 use zeroize::Zeroizing;
 
 use crate::connection::{Connection, DOCUMENT_KIND};
-use crate::session::Tenant;
+use crate::{SetupError, Tenant};
 
 /// Connections kept in the vault, each opened once: all jobs share one client per connection, and with
 /// it the request budget of each mailbox.
@@ -91,7 +91,7 @@ impl Connections for VaultConnections {
         if let Some(place) = self.known(connection, &document) {
             return Ok(place);
         }
-        let unusable = |error: crate::CliError| wrong("unusable_connection", error.to_string());
+        let unusable = |error: SetupError| wrong("unusable_connection", error.to_string());
         let read = Connection::from_document(connection, &document).map_err(unusable)?;
         let realm = read.realm().to_owned();
         let (clock, rng) = (Arc::clone(&self.clock), Arc::clone(&self.rng));

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::{conceal, expose, is_plain};
-use crate::CliError;
+use crate::SetupError;
 
 /// How to reach one tenant.
 #[derive(Debug, Serialize, Deserialize)]
@@ -80,12 +80,13 @@ impl GraphReach {
         client_id: String,
         hosts: (String, String, String),
         credential: Credential,
-    ) -> Result<Self, CliError> {
-        for (what, value) in [("--tenant", &tenant), ("--client-id", &client_id)] {
+    ) -> Result<Self, SetupError> {
+        for (field, value) in [("tenant", &tenant), ("client_id", &client_id)] {
             if !is_plain(value) {
-                return Err(CliError::Usage(format!(
-                    "{what} must be an id or a domain name, as the app registration shows it"
-                )));
+                return Err(SetupError::Field {
+                    field,
+                    cause: "must be an id or a domain name, as the app registration shows it",
+                });
             }
         }
         let (cloud, login_url, graph_url) = hosts;
@@ -99,9 +100,9 @@ impl GraphReach {
         })
     }
 
-    pub(super) fn into_settings(self, name: String) -> Result<GraphConnection, CliError> {
+    pub(super) fn into_settings(self, name: String) -> Result<GraphConnection, SetupError> {
         let Some(cloud) = Cloud::from_code(&self.cloud) else {
-            return Err(CliError::Connection {
+            return Err(SetupError::Connection {
                 name,
                 cause: "names a cloud that this version does not know; update this program"
                     .to_owned(),

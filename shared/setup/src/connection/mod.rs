@@ -6,6 +6,7 @@ mod graph;
 
 use mailkeep_exchange::ews::EwsConnection;
 use mailkeep_exchange::graph::GraphConnection;
+use mailkeep_vault::Vault;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -13,7 +14,7 @@ use zeroize::Zeroizing;
 pub use exchange::{Access, ExchangeLogin, ExchangeReach};
 pub use graph::{Credential, GraphReach};
 
-use crate::CliError;
+use crate::SetupError;
 
 /// The kind under which the vault keeps connections.
 pub const DOCUMENT_KIND: &str = "connection";
@@ -56,11 +57,12 @@ impl Connection {
     ///
     /// # Errors
     /// When the name is not usable.
-    pub fn new(name: String, reach: Reach) -> Result<Self, CliError> {
+    pub fn new(name: String, reach: Reach) -> Result<Self, SetupError> {
         if !is_plain(&name) {
-            return Err(CliError::Usage(
-                "a connection's name has 1 to 64 letters, digits, '.', '-' or '_'".to_owned(),
-            ));
+            return Err(SetupError::Field {
+                field: "name",
+                cause: "of a connection has 1 to 64 letters, digits, '.', '-' or '_'",
+            });
         }
         Ok(Self {
             version: VERSION,
@@ -82,10 +84,10 @@ impl Connection {
     ///
     /// # Errors
     /// Never for a connection that [`new`](Self::new) made.
-    pub fn to_document(&self) -> Result<Zeroizing<Vec<u8>>, CliError> {
+    pub fn to_document(&self) -> Result<Zeroizing<Vec<u8>>, SetupError> {
         serde_json::to_vec(self)
             .map(Zeroizing::new)
-            .map_err(|_| CliError::Connection {
+            .map_err(|_| SetupError::Connection {
                 name: self.name.clone(),
                 cause: "could not be written down".to_owned(),
             })
@@ -95,7 +97,7 @@ impl Connection {
     ///
     /// # Errors
     /// When it is damaged or of a newer version.
-    pub fn from_document(name: &str, bytes: &[u8]) -> Result<Self, CliError> {
+    pub fn from_document(name: &str, bytes: &[u8]) -> Result<Self, SetupError> {
         #[derive(Deserialize)]
         struct Version {
             version: u32,
@@ -106,7 +108,7 @@ impl Connection {
             #[serde(flatten)]
             reach: GraphReach,
         }
-        let wrong = |cause: &str| CliError::Connection {
+        let wrong = |cause: &str| SetupError::Connection {
             name: name.to_owned(),
             cause: cause.to_owned(),
         };
@@ -127,11 +129,36 @@ impl Connection {
         }
     }
 
+    /// The connection of this name in a vault, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn find(vault: &Vault, name: &str) -> Result<Option<Self>, SetupError> {
+        let document = vault.document(DOCUMENT_KIND, name).await?;
+        let read = document.map(|document| Self::from_document(name, &document));
+        read.transpose()
+    }
+
+    /// Every connection of a vault, by name.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub async fn all(vault: &Vault) -> Result<Vec<Self>, SetupError> {
+        let mut names = vault.documents(DOCUMENT_KIND).await?;
+        names.sort();
+        let mut connections = vec![];
+        for name in &names {
+            // One that was removed meanwhile is not missed.
+            connections.extend(Self::find(vault, name).await?);
+        }
+        Ok(connections)
+    }
+
     /// The connection as its connector wants it.
     ///
     /// # Errors
     /// When it names something that this version does not know.
-    pub fn into_settings(self) -> Result<Settings, CliError> {
+    pub fn into_settings(self) -> Result<Settings, SetupError> {
         match self.reach {
             Reach::Graph(graph) => graph.into_settings(self.name).map(Settings::Graph),
             Reach::Exchange(exchange) => Ok(Settings::Exchange(exchange.into_settings())),
@@ -221,7 +248,8 @@ mod tests {
     fn names_that_could_mislead_are_refused() {
         for name in ["", "a b", "../x", ".hidden", "ü", &"x".repeat(65)] {
             let made = Connection::new(name.into(), on_premises().reach);
-            assert_eq!(made.unwrap_err().exit_code(), 2, "{name}");
+            let is_refused = matches!(made, Err(SetupError::Field { field: "name", .. }));
+            assert!(is_refused, "{name}");
         }
     }
 }
