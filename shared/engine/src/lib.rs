@@ -7,6 +7,7 @@
 pub mod backup;
 pub mod browse;
 pub mod claim;
+pub mod cursor;
 pub mod engine;
 pub mod error;
 pub mod event;
@@ -15,6 +16,7 @@ pub mod hooks;
 pub mod job;
 pub mod ledger;
 pub mod news;
+pub mod operation;
 pub mod plan;
 pub mod repair;
 pub mod restore;

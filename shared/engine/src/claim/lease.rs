@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::TaskKey;
+use super::WorkKey;
 
 /// Calls at once that the holder of a mailbox may make. The service allows so many per application and
 /// mailbox, so the holder has all of them.
@@ -23,8 +23,9 @@ pub struct LeaseRecord {
 /// Who works on a mailbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// The task.
-    pub task: TaskKey,
+    /// What for. The name is that of when there were tasks only.
+    #[serde(rename = "task")]
+    pub work: WorkKey,
     /// Which time it was handed out.
     pub dispatch: u32,
     /// The worker.
@@ -71,7 +72,7 @@ mod tests {
     fn a_lease_ends_by_time_and_when_the_clock_jumped_back() {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(9);
         let mut holder = Holder {
-            task: JobId("j".into()).run(1).task(&SourceMailboxId("m".into())),
+            work: WorkKey::Task(JobId("j".into()).run(1).task(&SourceMailboxId("m".into()))),
             dispatch: 1,
             worker: "w".into(),
             renewed_at: now,

@@ -8,7 +8,7 @@ use futures::stream::BoxStream;
 use mailkeep_content::MboxWriter;
 use mailkeep_model::{FailureClass, FolderPath};
 use mailkeep_vault::{ItemReader, ItemVersion, MailboxId, MailboxView, VaultError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::name::{eml_name, safe_path};
 use super::{ExportSink, SinkError};
@@ -21,7 +21,8 @@ use crate::{Engine, EngineError, Event, Observer, Progress, StopSignal, browse};
 const MAX_PROBLEMS: usize = 1000;
 
 /// Which form.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ExportFormat {
     /// One file per item, byte for byte what the source gave.
     #[default]

@@ -45,7 +45,7 @@ impl Planner {
             let lease: Option<Versioned<LeaseRecord>> = ledger.read(&key).await?;
             let now = ledger.clock().now();
             let holder = lease.as_ref().and_then(|lease| lease.value.holder_at(now));
-            if holder.is_some_and(|holder| holder.task == message.task) {
+            if holder.is_some_and(|holder| holder.work == message.task) {
                 return Ok(false);
             }
             let Some(run) = ledger.run(&message.task.run).await? else {

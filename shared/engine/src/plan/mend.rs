@@ -57,7 +57,7 @@ impl Planner {
         let lease = keys_lease(&task.value.realm, &task.value.mailbox.id)?;
         let lease: Option<Versioned<LeaseRecord>> = self.ledger().read(&lease).await?;
         let holder = lease.as_ref().and_then(|lease| lease.value.holder.as_ref());
-        if let Some(holder) = holder.filter(|holder| holder.task == *key) {
+        if let Some(holder) = holder.filter(|holder| holder.work == *key) {
             if holder.is_live(agenda.now) {
                 agenda.at(later(holder.until, self.settings.resend));
                 return Ok(None);

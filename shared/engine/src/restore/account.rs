@@ -1,5 +1,7 @@
 //! Keeping account of a restore: what each item counts as, and whether it ends the restore.
 
+use std::collections::HashSet;
+
 use mailkeep_exchange::SourceError;
 use mailkeep_model::{Action, FailureClass};
 use mailkeep_vault::ItemVersion;
@@ -9,6 +11,14 @@ use super::one::Done;
 use super::run::{End, Restore};
 use crate::Event;
 use crate::error::vault_code;
+
+/// True for a failure that is not the item's.
+fn may_pass(error: &SourceError) -> bool {
+    matches!(
+        error.class.action(),
+        Action::Retry | Action::StopConnection | Action::StopMailbox
+    ) && error.class != FailureClass::Vault
+}
 
 /// Problems kept in a summary.
 const MAX_PROBLEMS: usize = 1000;
@@ -29,6 +39,7 @@ impl Restore {
             Done::Created { losses, replaced } => {
                 created(&losses, replaced);
                 self.failures_in_a_row = 0;
+                self.settle_streak();
                 self.progress.bytes_done += version.item.size_bytes;
                 for loss in losses {
                     self.problem(version, None, "loss", loss);
@@ -56,6 +67,11 @@ impl Restore {
             }
             Done::Failed(error) => {
                 summary.failed += 1;
+                if may_pass(&error) {
+                    self.streak.push(version.key);
+                } else {
+                    self.cursor.item(version.key);
+                }
                 self.problem(
                     version,
                     Some(error.class),
@@ -65,7 +81,25 @@ impl Restore {
                 return self.judge(error);
             }
         }
+        self.cursor.item(version.key);
         Ok(())
+    }
+
+    /// The service works: what failed before failed for itself.
+    pub(super) fn settle_streak(&mut self) {
+        for key in self.streak.drain(..) {
+            self.cursor.item(key);
+        }
+    }
+
+    /// The service does not work: what failed is no failure of single items.
+    pub(super) fn forget_streak(&mut self) {
+        let streak: HashSet<_> = self.streak.drain(..).map(|key| key.to_string()).collect();
+        let problems = &mut self.summary.problems;
+        problems.retain(|problem| !streak.contains(&problem.item));
+        let failed = u64::try_from(streak.len()).unwrap_or_default();
+        self.summary.failed = self.summary.failed.saturating_sub(failed);
+        self.progress.items_done = self.progress.items_done.saturating_sub(failed);
     }
 
     /// Does a failed item end the restore?

@@ -8,6 +8,7 @@ mod attachment;
 mod conflict;
 mod folders;
 mod item;
+mod keep;
 mod marker;
 mod one;
 mod plan;
@@ -15,6 +16,7 @@ pub mod request;
 mod run;
 pub mod summary;
 
+pub use keep::{RestoreKeeper, Restored, go_on};
 pub use plan::plan;
 pub use request::{ConflictPolicy, Placement, RestoreRequest};
 pub use run::run;

@@ -2,17 +2,20 @@
 
 use mailkeep_model::SourceMailboxId;
 use mailkeep_vault::MailboxId;
+use serde::{Deserialize, Serialize};
 
 use crate::Selection;
 
 /// Where restored items go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "place", rename_all = "snake_case")]
 pub enum Placement {
     /// Below one folder at the top of the mailbox, with the original folders inside. Without a name
     /// it is called after the time, for example `Restored 2026-11-22 10.15`. Giving the name of an
     /// earlier restore's folder goes on with that restore.
     NewFolder {
         /// Its name.
+        #[serde(default)]
         name: Option<String>,
     },
     /// Into the folders that the items came from; missing ones are created.
@@ -26,7 +29,8 @@ impl Default for Placement {
 }
 
 /// What to do with an item that the target folder holds already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ConflictPolicy {
     /// Leave the existing one alone and restore nothing.
     #[default]

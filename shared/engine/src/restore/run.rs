@@ -2,19 +2,22 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use mailkeep_exchange::{SourceError, Target};
 use mailkeep_model::{FailureClass, FolderId};
-use mailkeep_vault::{ItemVersion, MailboxView};
+use mailkeep_vault::{ItemKey, ItemVersion, MailboxView};
 
 use super::conflict::ExistingItems;
 use super::folders::{Placer, TargetFolders};
+use super::keep::{Forgetful, KEEP_EVERY, RestoreKeeper};
 use super::marker::marker;
 use super::one::{Done, OneItem};
 use super::plan::{is_wanted_empty, new_folder, open, own_markers};
 use super::{RestoreOutcome, RestoreRequest, RestoreSummary};
+use crate::cursor::Cursor;
 use crate::select::{self, SelectedFolder};
 use crate::{Engine, EngineError, Event, Observer, Progress, StopSignal};
 
@@ -31,6 +34,20 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     stop: StopSignal,
 ) -> Result<RestoreSummary, EngineError> {
+    let (from, keeper) = (Cursor::default(), Arc::new(Forgetful));
+    let restore = carry_out(engine, target, request, from, keeper, observer, stop).await?;
+    Ok(restore.summary)
+}
+
+pub(super) async fn carry_out(
+    engine: &Engine,
+    target: Arc<dyn Target>,
+    request: &RestoreRequest,
+    from: Cursor,
+    keeper: Arc<dyn RestoreKeeper>,
+    observer: Arc<dyn Observer>,
+    stop: StopSignal,
+) -> Result<Restore, EngineError> {
     let view = open(engine, request).await?;
     let selected = select::folders(&view, &request.selection).await?;
     let folders = TargetFolders::read(&*target, &request.target).await?;
@@ -49,20 +66,28 @@ pub async fn run(
         },
         progress: Progress::default(),
         failures_in_a_row: 0,
+        streak: vec![],
+        retry_after: None,
+        cursor: from,
+        keeper,
+        kept_at: engine.clock().monotonic(),
     };
     if let Err(end) = restore.all(&selected, new_folder).await {
         restore.summary.outcome = match end {
             End::Engine(error) => return Err(error),
             End::Stopped => RestoreOutcome::Stopped,
-            End::Failed(error) => RestoreOutcome::Failed {
-                class: error.class,
-                code: error.code.clone(),
-                message: format!("{error}. {}", error.class.advice()),
-            },
+            End::Failed(error) => {
+                restore.retry_after = error.retry_after;
+                RestoreOutcome::Failed {
+                    class: error.class,
+                    code: error.code.clone(),
+                    message: format!("{error}. {}", error.class.advice()),
+                }
+            }
         };
     }
     restore.summary.folders_created = restore.folders.created;
-    Ok(restore.summary)
+    Ok(restore)
 }
 
 /// What ends a restore early.
@@ -89,6 +114,12 @@ pub(super) struct Restore {
     pub(super) summary: RestoreSummary,
     pub(super) progress: Progress,
     pub(super) failures_in_a_row: u32,
+    /// Items that failed in a row in a way that may pass.
+    pub(super) streak: Vec<ItemKey>,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) cursor: Cursor,
+    keeper: Arc<dyn RestoreKeeper>,
+    kept_at: Duration,
 }
 
 impl Restore {
@@ -99,23 +130,30 @@ impl Restore {
     ) -> Result<(), End> {
         let view = self.view.clone();
         let placer = Placer::new(view.folders(), &self.request.placement, new_folder);
-        self.count(selected).await?;
+        if self.cursor == Cursor::default() {
+            self.count(selected).await?;
+        }
         // Folders first, from the top, so that a failure there shows before any item is created.
         let mut work = vec![];
-        for folder in selected {
+        for (index, folder) in selected.iter().enumerate().skip(self.cursor.folders) {
             self.check_stop()?;
             if is_wanted_empty(&self.request, folder) || self.has_items(folder).await? {
                 let destination = placer.destination(folder.folder());
                 let made = self.folders.ensure(&*self.target, &destination).await;
-                match made.map_err(End::Failed)? {
-                    Some(id) => work.push((folder, id)),
-                    // Items directly in the root go into no folder that can be written.
-                    None => self.no_place(folder).await?,
-                }
+                work.push((index, folder, made.map_err(End::Failed)?));
             }
         }
-        for (folder, id) in work {
-            self.folder(folder, &id).await?;
+        for (index, folder, id) in work {
+            if self.cursor.folders < index {
+                self.cursor = Cursor::of_folder(index);
+            }
+            match id {
+                Some(id) => self.folder(folder, &id).await?,
+                // Items directly in the root go into no folder that can be written.
+                None => self.no_place(folder).await?,
+            }
+            self.settle_streak();
+            self.cursor = Cursor::of_folder(index + 1);
         }
         Ok(())
     }
@@ -176,13 +214,20 @@ impl Restore {
         let existing = ExistingItems::new(listed.map_err(End::Failed)?);
         let (engine, request) = (&self.engine, &self.request);
         let own = own_markers(engine, &self.view, request, folder, Some(id), &existing).await?;
-        let mut from = None;
+        let mut from = self.cursor.mark()?;
         loop {
             let filter = self.request.selection.filter.clone();
-            let page = select::page(&self.view, folder, &filter, from).await?;
+            let mut page = select::page(&self.view, folder, &filter, from).await?;
+            let done = self.cursor.done();
+            page.items
+                .retain(|version| !done.contains(version.key.to_string().as_str()));
             self.items(page.items, id, &existing, &own).await?;
+            self.settle_streak();
             match page.next {
-                Some(next) => from = Some(next),
+                Some(next) => {
+                    self.cursor.next_page(&next);
+                    from = Some(next);
+                }
                 None => return Ok(()),
             }
         }
@@ -225,11 +270,27 @@ impl Restore {
             self.observer.event(&Event::TransferProgress {
                 progress: self.progress.clone(),
             });
+            if end.is_none() && !self.keep().await {
+                end = Some(End::Stopped);
+            }
         }
         match end {
             Some(end) => Err(end),
             None => self.check_stop(),
         }
+    }
+
+    /// Writes down how far it is, when that was not done for a while.
+    async fn keep(&mut self) -> bool {
+        let now = self.engine.clock().monotonic();
+        // What counts as failed is not certain while everything fails.
+        if now.saturating_sub(self.kept_at) < KEEP_EVERY || !self.streak.is_empty() {
+            return true;
+        }
+        self.summary.folders_created = self.folders.created;
+        let is_ours = self.keeper.keep(&self.summary, &self.cursor).await;
+        self.kept_at = self.engine.clock().monotonic();
+        is_ours
     }
 
     fn check_stop(&self) -> Result<(), End> {

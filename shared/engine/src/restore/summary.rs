@@ -1,10 +1,10 @@
 //! What a restore will do, and what it did.
 
 use mailkeep_model::FailureClass;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One folder of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedFolder {
     /// Where the items were.
     pub from: String,
@@ -56,7 +56,7 @@ impl RestorePlan {
 }
 
 /// An item that failed, or that came back with a loss.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemProblem {
     /// The item's reference.
     pub item: String,

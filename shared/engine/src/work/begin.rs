@@ -6,7 +6,7 @@ use mailkeep_model::state::{Reason, State, TaskEnd};
 use mailkeep_ports::ItemKey;
 
 use super::{Order, TaskMessage, Worker};
-use crate::claim::{CALLS_AT_ONCE, Holder, LeaseRecord};
+use crate::claim::{CALLS_AT_ONCE, Held, Holder, LeaseRecord, WorkKey};
 use crate::ledger::{
     EventRecord, JobError, JobEvent, Made, TaskKey, Tries, Versioned, keys_lease, replace, write,
 };
@@ -17,8 +17,7 @@ pub(super) struct Begun {
     pub(super) task: TaskKey,
     pub(super) dispatch: u32,
     pub(super) order: Order,
-    pub(super) lease: ItemKey,
-    pub(super) epoch: u64,
+    pub(super) lease: Held,
     /// The work ends then, if not before.
     pub(super) until: Option<DateTime<Utc>>,
 }
@@ -55,7 +54,7 @@ impl Worker {
             let holder = scene.lease.as_ref();
             let holder = holder.and_then(|lease| lease.value.holder_at(scene.now));
             if let Some(holder) = holder
-                && holder.task == task.key
+                && holder.work == task.key
             {
                 let is_ours = holder.worker == self.name && holder.dispatch == message.dispatch;
                 if is_ours && tries.was_unsure() {
@@ -166,7 +165,7 @@ impl Worker {
     ) -> Result<Option<Box<Begun>>, JobError> {
         let now = scene.now;
         let mut holder = Holder {
-            task: message.task.clone(),
+            work: WorkKey::Task(message.task.clone()),
             dispatch: message.dispatch,
             worker: self.name.clone(),
             renewed_at: now,
@@ -224,8 +223,10 @@ impl Worker {
                 mailbox: task.mailbox,
                 cycle_at: scene.run.value.opened_at,
             },
-            lease,
-            epoch: scene.lease.map_or(0, |lease| lease.value.epoch),
+            lease: Held {
+                key: lease,
+                epoch: scene.lease.map_or(0, |lease| lease.value.epoch),
+            },
             until,
         }))
     }

@@ -8,7 +8,6 @@ use mailkeep_model::{Action, FailureClass};
 
 use super::begin::Begun;
 use super::{Outcome, Report, Worked, Worker};
-use crate::claim::LeaseRecord;
 use crate::ledger::{JobError, JobEvent, Made, Tries, replace};
 use crate::run::{Landing, Place, TaskRecord, land};
 
@@ -20,7 +19,7 @@ impl Worker {
         let mut tries = Tries::new();
         loop {
             let (Some(lease), Some(mut task), Some(mut run)) = (
-                self.own_lease(begun).await?,
+                begun.lease.read(ledger).await?,
                 ledger.task(&begun.task).await?,
                 ledger.run(&begun.task.run).await?,
             ) else {
@@ -43,13 +42,10 @@ impl Worker {
                 task.value.vault_mailbox.clone_from(&report.vault_mailbox);
             }
             run.value.counters.add(&report.counters);
-            let free = LeaseRecord {
-                epoch: begun.epoch,
-                holder: None,
-            };
             let name = &begun.order.definition.name;
             let mut writes = land(ledger, &run, task, &landing, name).await?;
-            writes.push(replace(begun.lease.clone(), lease.version, &free)?);
+            let free = begun.lease.free();
+            writes.push(replace(begun.lease.key.clone(), lease.version, &free)?);
             if ledger.transact(writes, &mut tries).await? == Made::Yes {
                 return Ok(Worked::Done);
             }

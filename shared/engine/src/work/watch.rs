@@ -7,8 +7,7 @@ use std::time::Duration;
 use super::Worker;
 use super::begin::Begun;
 use crate::StopSignal;
-use crate::claim::LeaseRecord;
-use crate::ledger::{JobError, Made, Tries, Versioned, replace};
+use crate::ledger::JobError;
 use crate::run::WorkTime;
 
 impl Worker {
@@ -29,7 +28,7 @@ impl Worker {
                 // The child stops with it. The lease is still renewed while work is being ended.
                 own.stop();
             }
-            match self.renew(begun).await {
+            match begun.lease.renew(self.ledger(), self.settings.lease).await {
                 Ok(true) => renewed_at = clock.monotonic(),
                 Ok(false) => return own.stop(),
                 Err(error) => {
@@ -68,32 +67,5 @@ impl Worker {
         let now = self.ledger().clock().now();
         let time = WorkTime::of(&run.value, &begun.order.definition, now);
         Ok(!run.value.may_work() || !time.is_open())
-    }
-
-    /// Renews the lease; `false` when it is somebody else's.
-    async fn renew(&self, begun: &Begun) -> Result<bool, JobError> {
-        let mut tries = Tries::new();
-        loop {
-            let Some(mut lease) = self.own_lease(begun).await? else {
-                return Ok(false);
-            };
-            let now = self.ledger().clock().now();
-            if let Some(holder) = &mut lease.value.holder {
-                holder.renew(now, self.settings.lease);
-            }
-            let write = replace(begun.lease.clone(), lease.version, &lease.value)?;
-            if self.ledger().transact(vec![write], &mut tries).await? == Made::Yes {
-                return Ok(true);
-            }
-        }
-    }
-
-    /// The lease, if it is still ours.
-    pub(super) async fn own_lease(
-        &self,
-        begun: &Begun,
-    ) -> Result<Option<Versioned<LeaseRecord>>, JobError> {
-        let lease: Option<Versioned<LeaseRecord>> = self.ledger().read(&begun.lease).await?;
-        Ok(lease.filter(|lease| lease.value.epoch == begun.epoch && lease.value.holder.is_some()))
     }
 }

@@ -40,11 +40,17 @@ pub enum Reason {
     Superseded,
     /// The link's time is over.
     LinkExpired,
+    /// A plan is made, and somebody has to confirm it.
+    Confirmation,
+    /// Some items could not be restored or exported; the others are.
+    SomeItems,
+    /// What was asked for is not in the vault.
+    NotFound,
 }
 
 impl Reason {
     /// Every reason that is not a [`Failure`](Self::Failure).
-    pub const OTHERS: [Self; 15] = [
+    pub const OTHERS: [Self; 18] = [
         Self::Gaps,
         Self::HeldByOtherJob,
         Self::EmptyScope,
@@ -60,6 +66,9 @@ impl Reason {
         Self::WindowEnded,
         Self::Superseded,
         Self::LinkExpired,
+        Self::Confirmation,
+        Self::SomeItems,
+        Self::NotFound,
     ];
 
     /// The stable code, as in JSON output.
@@ -82,6 +91,9 @@ impl Reason {
             Self::WindowEnded => "window_ended",
             Self::Superseded => "superseded",
             Self::LinkExpired => "link_expired",
+            Self::Confirmation => "confirmation",
+            Self::SomeItems => "some_items",
+            Self::NotFound => "not_found",
         }
     }
 
@@ -119,6 +131,13 @@ impl Reason {
             }
             Self::Superseded => "A newer run took its place; nothing to do",
             Self::LinkExpired => "The link's time is over; make the export again",
+            Self::Confirmation => "The plan is made; look at it, and confirm or cancel it",
+            Self::SomeItems => {
+                "Some items failed and are listed with their reasons, the others are done; ask for the failed ones again"
+            }
+            Self::NotFound => {
+                "The vault does not hold what was asked for; look at the message and ask again"
+            }
         }
     }
 
@@ -135,7 +154,7 @@ impl Reason {
                             | FailureClass::TargetFull
                     )
             }
-            Self::KeyLocked => true,
+            Self::KeyLocked | Self::Confirmation => true,
             _ => false,
         }
     }

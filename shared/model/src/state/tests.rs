@@ -225,6 +225,11 @@ fn every_list_has_its_own_words() {
         (V::Download, S::LinkReady, "Completed/Link"),
         (V::Download, S::Expired, "Expired"),
         (V::Restore, S::Queued, "On Queue"),
+        (
+            V::Restore,
+            S::WaitingForPerson(Reason::Confirmation),
+            "On Queue",
+        ),
         (V::Restore, S::Running, "In Progress/Running"),
         (V::Restore, S::Retrying(NET), "Retrying"),
         (

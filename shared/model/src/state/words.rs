@@ -49,7 +49,9 @@ fn job_card(state: State) -> &'static str {
         State::Queued | State::Running | State::Retrying(_) | State::Idle(_) | State::Stopping => {
             "active"
         }
-        State::OutOfWindow | State::Stopped => "inactive",
+        State::OutOfWindow | State::Stopped | State::WaitingForPerson(Reason::Confirmation) => {
+            "inactive"
+        }
         State::Ended(End::Completed | End::CompletedWithWarnings(_))
         | State::LinkReady
         | State::Expired
@@ -84,7 +86,9 @@ fn status(list: Vocabulary, state: State) -> &'static str {
         _ => "On Queue",
     };
     match state {
-        State::Queued | State::OutOfWindow => waiting,
+        State::Queued | State::OutOfWindow | State::WaitingForPerson(Reason::Confirmation) => {
+            waiting
+        }
         State::Running | State::Stopping => running,
         State::Retrying(_) if list == V::Account => running,
         State::Retrying(_) => "Retrying",
