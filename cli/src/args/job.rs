@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Subcommand};
+use clap::{ArgAction, Args, Subcommand, ValueEnum};
 
 use super::UnlockArgs;
 
@@ -39,6 +39,9 @@ pub enum JobCommand {
     /// List jobs with their states
     #[command(after_help = "Example:\n  mailkeep job ls --vault ./vault")]
     Ls {
+        /// Which words to show for states
+        #[arg(long, value_enum, default_value_t = WordsArg::List)]
+        words: WordsArg,
         /// Where jobs are kept.
         #[command(flatten)]
         database: DatabaseArgs,
@@ -62,6 +65,9 @@ pub enum JobCommand {
     /// List the mailboxes of a run and how each fared
     #[command(after_help = "Example:\n  mailkeep job tasks Nightly --vault ./vault --run 17")]
     Tasks(JobTasksArgs),
+    /// Show what became of the scripts and webhooks of a run
+    #[command(after_help = "Example:\n  mailkeep job hooks Nightly --vault ./vault --run 17")]
+    Hooks(JobTasksArgs),
     /// Show when a job may work next
     Preview(JobPreviewArgs),
     /// Print the definitions of all jobs, as `apply` takes them
@@ -83,6 +89,30 @@ pub enum JobCommand {
         #[command(flatten)]
         database: DatabaseArgs,
     },
+}
+
+/// Words for the states of jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WordsArg {
+    /// active, inactive, finished, finished with warnings, not finished (errors)
+    List,
+    /// active, inactive, finished, error
+    Card,
+    /// by all mailboxes of the job: Disabled, Enabled, Enabled With Warning, Enabled With Errors, Failed
+    Health,
+    /// Preparing Backup, Running, Completed, Authentication Error, Connection Error, Deactivated
+    Account,
+    /// In Progress/Running, Retrying, Connection Error, Partially Completed and more
+    Backup,
+}
+
+/// The settings that reports of jobs are checked against.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ReportArgs {
+    /// The settings that `mailkeep serve` tells people with. Needed for jobs that name somebody in
+    /// `report_to`: without a mail server in them there is no report
+    #[arg(long, value_name = "PATH", env = "MAILKEEP_NOTIFICATIONS")]
+    pub notifications: Option<PathBuf>,
 }
 
 /// A job by its name.
@@ -111,6 +141,9 @@ pub struct JobCreateArgs {
     /// The definition (`-` reads standard input)
     #[arg(long, short, value_name = "FILE")]
     pub file: PathBuf,
+    /// Reports.
+    #[command(flatten)]
+    pub reports: ReportArgs,
     /// Where jobs are kept.
     #[command(flatten)]
     pub database: DatabaseArgs,
@@ -133,6 +166,9 @@ pub struct JobEditArgs {
     /// When it is at work.
     #[command(flatten)]
     pub when: WhenActiveArgs,
+    /// Reports.
+    #[command(flatten)]
+    pub reports: ReportArgs,
     /// Where jobs are kept.
     #[command(flatten)]
     pub database: DatabaseArgs,
@@ -251,6 +287,9 @@ pub struct ApplyArgs {
     /// When a job is at work.
     #[command(flatten)]
     pub when: WhenActiveArgs,
+    /// Reports.
+    #[command(flatten)]
+    pub reports: ReportArgs,
     /// Where jobs are kept.
     #[command(flatten)]
     pub database: DatabaseArgs,
@@ -275,6 +314,10 @@ pub struct ServeArgs {
     /// The name by which jobs call this vault in `storage`
     #[arg(long, default_value = "main", value_name = "NAME")]
     pub storage: String,
+    /// Write a CSV table of each run into this folder: mailboxes, folders, counts, workers, failures. It
+    /// names mailboxes and folders. The newest 1,000 of each job are kept, for 90 days
+    #[arg(long, value_name = "FOLDER")]
+    pub log: Option<PathBuf>,
     /// Tell people and programs what became of jobs, as the settings in this file say
     #[arg(long, value_name = "PATH", env = "MAILKEEP_NOTIFICATIONS")]
     pub notifications: Option<std::path::PathBuf>,

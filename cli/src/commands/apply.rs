@@ -1,6 +1,6 @@
 //! `mailkeep apply`.
 
-use super::job::{Difference, difference, edit_when};
+use super::job::{Difference, difference, edit_when, reports};
 use crate::args::ApplyArgs;
 use crate::jobs::file;
 use crate::session::Session;
@@ -12,7 +12,7 @@ use crate::{CliError, Exit};
 /// When a definition is wrong or a job refuses. Jobs before that one are changed then; applying again
 /// goes on.
 pub(super) async fn run(session: &Session, args: &ApplyArgs) -> Result<Exit, CliError> {
-    let wanted = file::read(&args.file)?;
+    let wanted = file::read(&args.file, &reports(&args.reports)?)?;
     let jobs = session.jobs(&args.database)?;
     let mut output = session.output();
     let mut changes = 0;

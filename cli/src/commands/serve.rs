@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mailkeep_engine::hooks::{HookCaller, HookOrder};
 use mailkeep_engine::ledger::{JobError, Ledger};
 use mailkeep_engine::news::Desk;
 use mailkeep_engine::plan::{PlanSettings, Planner};
+use mailkeep_engine::run_log::{LogKeep, RunLogs};
 use mailkeep_engine::work::{Site, VaultSite, WorkSettings, Worked, Worker};
 use mailkeep_engine::{Quiet, StopSignal};
-use mailkeep_local::{Database, LocalNotify};
+use mailkeep_local::{Database, FolderLogs, LocalHooks, LocalNotify};
 use mailkeep_model::news::NotificationSettings;
 use mailkeep_ports::{Clock, Queue};
 use mailkeep_setup::VaultConnections;
@@ -30,6 +32,13 @@ const MAX_RECEIVES: u32 = 10;
 const REST: Duration = Duration::from_secs(1);
 /// How long they rest after the job database failed.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(15);
+/// How long scripts of jobs may go on when this process is told to end.
+const HOOK_GRACE: Duration = Duration::from_secs(30);
+/// Logs of runs that are kept of each job.
+const LOGS: LogKeep = LogKeep {
+    runs: 1_000,
+    days: 90,
+};
 /// How often expired records are removed.
 const CLEANING: Duration = Duration::from_secs(3_600);
 
@@ -42,7 +51,16 @@ pub(super) async fn run(session: &Session, args: &ServeArgs) -> Result<Exit, Cli
     let database = session.database(&args.database)?;
     let (clock, rng) = (Arc::clone(&session.clock), Arc::clone(&session.rng));
     let connections = VaultConnections::new(engine, &args.storage, clock, rng);
-    let site: Arc<dyn Site> = Arc::new(VaultSite::new(Arc::new(connections), Arc::new(Quiet)));
+    let mut site = VaultSite::new(Arc::new(connections), Arc::new(Quiet));
+    if let Some(folder) = &args.log {
+        let logs = FolderLogs::open(folder).map_err(CliError::file("making", folder))?;
+        site = site.with_logs(RunLogs::new(
+            Arc::new(logs),
+            Arc::clone(&session.clock),
+            LOGS,
+        ));
+    }
+    let site: Arc<dyn Site> = Arc::new(site);
     let service = Service {
         ledger: session.ledger(&database),
         queue: Arc::new(database.queue(QUEUE, MAX_RECEIVES)),
@@ -144,8 +162,9 @@ impl Service {
             ..WorkSettings::default()
         };
         let mut running = JoinSet::new();
-        for _ in 0..args.workers {
-            let worker = Worker::new(
+        for number in 1..=args.workers {
+            let worker = Worker::numbered(
+                number,
                 self.ledger.clone(),
                 self.queue.clone(),
                 self.site.clone(),
@@ -158,17 +177,29 @@ impl Service {
             capacity: u32::from(args.workers),
             // Later than a message comes back by itself.
             resend: lease * 5 / 2,
+            hook_lease: lease,
             ..PlanSettings::default()
         };
         let (ledger, queue) = (self.ledger.clone(), self.queue.clone());
         let planner = Planner::new(ledger, queue, self.site.clone(), settings);
-        self.plan(&planner, output).await?;
+        let runner = Arc::new(LocalHooks::new(self.clock.clone()));
+        let caller = HookCaller::new(self.ledger.clone(), runner, lease, HOOK_GRACE);
+        let mut hooks = JoinSet::new();
+        self.plan(&planner, &Arc::new(caller), &mut hooks, output)
+            .await?;
+        while hooks.join_next().await.is_some() {}
         // Workers end by themselves, each after its last commit.
         while running.join_next().await.is_some() {}
         Ok(())
     }
 
-    async fn plan(&self, planner: &Planner, output: &mut Output) -> Result<(), CliError> {
+    async fn plan(
+        &self,
+        planner: &Planner,
+        caller: &Arc<HookCaller>,
+        hooks: &mut JoinSet<()>,
+        output: &mut Output,
+    ) -> Result<(), CliError> {
         let mut cleaned_at = None;
         while !self.stop.is_stopped() {
             let now = self.clock.monotonic();
@@ -180,6 +211,10 @@ impl Service {
                 Ok(tick) => {
                     for (job, failure) in &tick.failures {
                         tracing::error!(%job, failure, "a job could not be planned");
+                    }
+                    while hooks.try_join_next().is_some() {}
+                    for order in tick.hooks {
+                        hooks.spawn(self.call(caller.clone(), order));
                     }
                     for ended in &tick.ended {
                         output.object(&serde_json::json!({
@@ -204,6 +239,21 @@ impl Service {
             self.rest(rest).await;
         }
         Ok(())
+    }
+
+    /// Calls a hook; the planner has work when it has ended.
+    fn call(
+        &self,
+        caller: Arc<HookCaller>,
+        order: HookOrder,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let (stop, news) = (self.stop.clone(), self.news.clone());
+        async move {
+            if let Err(error) = caller.call(&order, &stop).await {
+                tracing::error!(%error, "what came of a script could not be written down");
+            }
+            news.notify_one();
+        }
     }
 
     /// Removes expired records, some at a time so that others may write in between.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use mailkeep_model::FieldErrors;
 use mailkeep_model::job::{JobDefinition, name_key};
 use serde::de::IntoDeserializer as _;
 use serde::{Deserialize as _, Serialize};
@@ -28,20 +29,23 @@ pub fn write(definitions: &[JobDefinition]) -> Result<String, CliError> {
     toml::to_string(&file).map_err(|error| CliError::Usage(error.to_string()))
 }
 
+/// What else is to be found wrong with a definition.
+pub type Check<'a> = &'a dyn Fn(&JobDefinition) -> FieldErrors;
+
 /// Reads a file with one definition, or one with a list of them.
 ///
 /// # Errors
 /// When it cannot be read, and `Usage` with everything that is wrong.
-pub fn read(path: &Path) -> Result<Vec<JobDefinition>, CliError> {
-    parse(&path.display().to_string(), &text(path)?)
+pub fn read(path: &Path, check: Check<'_>) -> Result<Vec<JobDefinition>, CliError> {
+    parse(&path.display().to_string(), &text(path)?, check)
 }
 
 /// Reads a file that must hold exactly one definition.
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_one(path: &Path) -> Result<JobDefinition, CliError> {
-    let mut all = read(path)?;
+pub fn read_one(path: &Path, check: Check<'_>) -> Result<JobDefinition, CliError> {
+    let mut all = read(path, check)?;
     match (all.pop(), all.is_empty()) {
         (Some(only), true) => Ok(only),
         _ => Err(CliError::Usage(format!(
@@ -68,7 +72,7 @@ fn text(path: &Path) -> Result<String, CliError> {
 ///
 /// # Errors
 /// `Usage` with everything that is wrong.
-pub fn parse(name: &str, text: &str) -> Result<Vec<JobDefinition>, CliError> {
+pub fn parse(name: &str, text: &str, check: Check<'_>) -> Result<Vec<JobDefinition>, CliError> {
     let line = |offset: usize| {
         let before = text.get(..offset).unwrap_or(text);
         before.matches('\n').count() + 1
@@ -83,7 +87,8 @@ pub fn parse(name: &str, text: &str) -> Result<Vec<JobDefinition>, CliError> {
         let start = entry.span().start;
         match JobDefinition::deserialize(entry.clone().into_deserializer()) {
             Ok(definition) => {
-                for error in definition.problems().list() {
+                let (own, others) = (definition.problems(), check(&definition));
+                for error in own.list().iter().chain(others.list()) {
                     let at = line(place(&entry, &error.field).unwrap_or(start));
                     problems.push(format!("{name}:{at}: {error}"));
                 }
@@ -148,6 +153,10 @@ fn place(table: &Spanned<DeValue<'_>>, path: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn none(_: &JobDefinition) -> FieldErrors {
+        FieldErrors::default()
+    }
+
     #[test]
     fn what_is_wrong_is_told_at_once_with_file_line_and_field() {
         let text = "[[job]]\nname = \"a\"\nconnection = \"c\"\nstorage = \"s\"\npriority = 9\n\n\
@@ -156,7 +165,7 @@ mod tests {
             [[job]]\nname = \"b\"\nconnection = \"c\"\nstorage = \"s\"\n\
             [[job.blackouts]]\ndays = [\"friday\"]\nhours = {}\nzone = \"Nowhere/Else\"\n\n\
             [[job]]\nname = \"d\"\ncolour = 1\n";
-        let CliError::Usage(report) = parse("jobs.toml", text).unwrap_err() else {
+        let CliError::Usage(report) = parse("jobs.toml", text, &none).unwrap_err() else {
             panic!("another error");
         };
         let lines: Vec<&str> = report.lines().collect();
@@ -179,10 +188,10 @@ mod tests {
         one.priority = 1;
         let both = [one, JobDefinition::new("two", "c", "s")];
         let text = write(&both).unwrap();
-        assert_eq!(parse("x", &text).unwrap(), both);
+        assert_eq!(parse("x", &text, &none).unwrap(), both);
         let single = "name = \"one\"\nconnection = \"c\"\nstorage = \"s\"\npriority = 1\n";
-        assert_eq!(parse("x", single).unwrap(), both[..1]);
-        let error = parse("x", "name = \n").unwrap_err().to_string();
+        assert_eq!(parse("x", single, &none).unwrap(), both[..1]);
+        let error = parse("x", "name = \n", &none).unwrap_err().to_string();
         assert!(error.starts_with("x:1: "), "{error}");
     }
 }

@@ -45,6 +45,10 @@ pub enum HookFault {
     TimedOut,
     /// It could not be started, or the address not be reached.
     CannotStart(String),
+    /// It was ended because the process that called it was told to end.
+    Interrupted,
+    /// The process that called it was lost: it may have done its work, a part of it, or nothing.
+    Unknown,
 }
 
 impl std::fmt::Display for HookFault {
@@ -54,6 +58,10 @@ impl std::fmt::Display for HookFault {
             Self::Signal(signal) => write!(f, "signal {signal} ended it"),
             Self::TimedOut => f.write_str("it took longer than allowed"),
             Self::CannotStart(cause) => write!(f, "it could not be started: {cause}"),
+            Self::Interrupted => f.write_str("it was ended because mailkeep was told to end"),
+            Self::Unknown => f.write_str(
+                "mailkeep was lost while it was at work, so nobody knows what it did; check that",
+            ),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::graph::login::Registration;
 use crate::graph::upload::Sessions;
 use crate::journal::Journal;
 use crate::numbers::{locked, low32, unsigned};
+use crate::store::groups::Group;
 use crate::store::mailbox::Mailbox;
 use crate::store::users::{Account, AccountKind};
 
@@ -25,6 +26,7 @@ pub(crate) struct Tenant {
     pub(crate) world: World,
     pub(crate) limits: Mutex<Limits>,
     pub(crate) accounts: RwLock<Vec<Arc<Account>>>,
+    pub(crate) groups: Mutex<Vec<Group>>,
     pub(crate) faults: Mutex<Faults>,
     pub(crate) journal: Mutex<Journal>,
     pub(crate) registration: Mutex<Registration>,
@@ -93,6 +95,7 @@ impl Tenant {
             world,
             limits: Mutex::new(start.limits),
             accounts: RwLock::new(accounts),
+            groups: Mutex::default(),
             faults: Mutex::default(),
             journal: Mutex::default(),
             registration: Mutex::new(start.registration),

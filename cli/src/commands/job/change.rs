@@ -3,23 +3,25 @@
 use std::path::Path;
 
 use mailkeep_engine::job::{EditWhen, JobRecord, Jobs};
+use mailkeep_model::FieldErrors;
 use mailkeep_model::job::{JobDefinition, name_key};
 
 use super::control::done;
-use crate::args::job::{JobCreateArgs, JobEditArgs, JobRmArgs};
+use crate::args::job::{JobCreateArgs, JobEditArgs, JobRmArgs, ReportArgs};
 use crate::args::{DatabaseArgs, WhenActiveArgs};
+use crate::commands::notify;
 use crate::jobs::file;
 use crate::session::Session;
 use crate::{CliError, Exit};
 
 pub(super) async fn create(session: &Session, args: &JobCreateArgs) -> Result<Exit, CliError> {
-    let definition = file::read_one(&args.file)?;
+    let definition = file::read_one(&args.file, &reports(&args.reports)?)?;
     let job = session.jobs(&args.database)?.create(&definition).await?;
     done(session, &job, "created")
 }
 
 pub(super) async fn edit(session: &Session, args: &JobEditArgs) -> Result<Exit, CliError> {
-    let definition = file::read_one(&args.file)?;
+    let definition = file::read_one(&args.file, &reports(&args.reports)?)?;
     let jobs = session.jobs(&args.database)?;
     let job = jobs.find(&args.job).await?;
     let job = jobs
@@ -50,6 +52,37 @@ pub(super) async fn export(session: &Session, args: &DatabaseArgs) -> Result<Exi
     }
     output.flush()?;
     Ok(Exit::Done)
+}
+
+/// What of a job's own notifications cannot be done with the settings that are given.
+///
+/// # Errors
+/// When they cannot be read or are wrong.
+pub(crate) fn reports(
+    args: &ReportArgs,
+) -> Result<impl Fn(&JobDefinition) -> FieldErrors + use<>, CliError> {
+    let settings = args.notifications.as_deref().map(notify::settings);
+    let settings = settings.transpose()?;
+    Ok(move |definition: &JobDefinition| {
+        let job = &definition.notifications;
+        match &settings {
+            Some(settings) => settings.problems_of(job),
+            None => {
+                let mut errors = FieldErrors::default();
+                errors.require(
+                    job.report_to.addresses().is_empty(),
+                    "notifications.report_to",
+                    "given, and a report needs a mail server: name the settings of `mailkeep serve` with --notifications",
+                );
+                errors
+            }
+        }
+    })
+}
+
+/// For definitions that are only looked at.
+pub(crate) fn no_check(_definition: &JobDefinition) -> FieldErrors {
+    FieldErrors::default()
 }
 
 /// How a job differs from a file.
@@ -116,7 +149,7 @@ pub(super) async fn diff(
     path: &Path,
     database: &DatabaseArgs,
 ) -> Result<Exit, CliError> {
-    let wanted = file::read(path)?;
+    let wanted = file::read(path, &no_check)?;
     let jobs = session.jobs(database)?;
     let differences = difference(&jobs, wanted).await?;
     let mut output = session.output();

@@ -2,8 +2,10 @@
 
 mod change;
 mod control;
+mod hooks;
 mod preview;
 mod show;
+mod words;
 
 use mailkeep_engine::job::Jobs;
 
@@ -11,7 +13,7 @@ use crate::args::JobCommand;
 use crate::session::Session;
 use crate::{CliError, Exit};
 
-pub(super) use change::{Difference, difference, edit_when};
+pub(super) use change::{Difference, difference, edit_when, reports};
 
 /// Carries out the verb.
 ///
@@ -25,9 +27,10 @@ pub(super) async fn run(session: &Session, command: &JobCommand) -> Result<Exit,
         JobCommand::Export { database } => change::export(session, database).await,
         JobCommand::Diff { file, database } => change::diff(session, file, database).await,
         JobCommand::Show(args) => show::one(session, args).await,
-        JobCommand::Ls { database } => show::all(session, database).await,
+        JobCommand::Ls { database, words } => show::all(session, database, *words).await,
         JobCommand::Runs(args) => show::runs(session, args).await,
         JobCommand::Tasks(args) => show::tasks(session, args).await,
+        JobCommand::Hooks(args) => hooks::run(session, args).await,
         JobCommand::Preview(args) => preview::run(session, args).await,
         JobCommand::Start(args) => control::start(session, args).await,
         JobCommand::Stop(args) => {

@@ -8,7 +8,7 @@ use crate::{CliError, Exit};
 
 pub(super) async fn run(session: &Session, args: &JobPreviewArgs) -> Result<Exit, CliError> {
     let definition = match (&args.file, &args.job) {
-        (Some(path), _) => file::read_one(path)?,
+        (Some(path), _) => file::read_one(path, &super::change::no_check)?,
         (None, name) => {
             let jobs = session.jobs(&args.database)?;
             let job = jobs.find(name.as_deref().unwrap_or_default()).await?;

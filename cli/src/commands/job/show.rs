@@ -3,11 +3,13 @@
 use chrono::{DateTime, Utc};
 use mailkeep_engine::job::{self, JobRecord, Jobs};
 use mailkeep_engine::ledger::JobError;
-use mailkeep_engine::run::RunRecord;
+use mailkeep_engine::run::{RunProgress, RunRecord};
+use mailkeep_model::job::{JobDefinition, JobKind};
 use mailkeep_model::state::{State, Vocabulary, words};
 
+use super::words::{health_of, run_words, speed, words_of, work_words};
 use crate::args::DatabaseArgs;
-use crate::args::job::{JobNameArgs, JobRunsArgs, JobTasksArgs};
+use crate::args::job::{JobNameArgs, JobRunsArgs, JobTasksArgs, WordsArg};
 use crate::jobs::file;
 use crate::output::{Column, Table};
 use crate::session::Session;
@@ -26,7 +28,7 @@ fn state_object(state: State) -> serde_json::Value {
     })
 }
 
-fn time(at: Option<DateTime<Utc>>) -> String {
+pub(super) fn time(at: Option<DateTime<Utc>>) -> String {
     at.map_or_else(String::new, |at| {
         at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
     })
@@ -49,13 +51,25 @@ async fn state_of(
     Ok((state, run))
 }
 
-fn job_object(record: &JobRecord, state: State, run: Option<&RunRecord>) -> serde_json::Value {
+fn job_object(
+    record: &JobRecord,
+    definition: &JobDefinition,
+    state: State,
+    words: &str,
+    run: Option<(&RunRecord, &RunProgress)>,
+) -> serde_json::Value {
+    let progress = run.map(|(_, progress)| progress);
+    let run = run.map(|(run, _)| run);
     serde_json::json!({
         "type": "job",
         "id": record.id,
         "name": record.name,
         "state": state_object(state),
-        "words": words(Vocabulary::JobList, state),
+        "words": words,
+        "job_type": definition.kind,
+        "connection": definition.connection,
+        "storage": definition.storage,
+        "priority": definition.priority,
         "definition": record.version,
         "newest_definition": record.newest,
         "is_active": record.is_active,
@@ -64,26 +78,49 @@ fn job_object(record: &JobRecord, state: State, run: Option<&RunRecord>) -> serd
         "last": record.last,
         "waiting": run.map(|run| run.waiting),
         "in_flight": run.map(|run| run.in_flight),
+        "progress": progress,
     })
 }
 
-pub(super) async fn all(session: &Session, database: &DatabaseArgs) -> Result<Exit, CliError> {
+pub(super) async fn all(
+    session: &Session,
+    database: &DatabaseArgs,
+    list: WordsArg,
+) -> Result<Exit, CliError> {
     let jobs = session.jobs(database)?;
     let mut output = session.output();
     let mut table = Table::new([
         Column::left("NAME", 24),
+        Column::left("TYPE", 10),
         Column::left("STATE", 24),
+        Column::right("SPEED", 12),
+        Column::left("STORAGE", 12),
         Column::right("RUNS", 6),
         Column::left("LAST END", 20),
         Column::left("NOTE", 0),
     ]);
     for record in jobs.all().await? {
         let (state, run) = state_of(session, &jobs, &record).await?;
-        output.object(&job_object(&record, state, run.as_ref()))?;
+        let words = words_of(&jobs, &record, state, list).await?;
+        let definition = jobs.definition_of(&record, record.version).await?;
+        let progress = match &run {
+            Some(run) => Some(jobs.ledger().run_progress(run).await?),
+            None => None,
+        };
+        let both = run.as_ref().zip(progress.as_ref());
+        output.object(&job_object(&record, &definition, state, words, both))?;
+        let at_work = progress.filter(|_| run.is_some_and(|run| run.in_flight > 0));
+        let kind = match definition.kind {
+            JobKind::Continuous => "continuous",
+            JobKind::OneTime => "one-time",
+        };
         let note = state.reason().map(|reason| reason.action());
         let cells = [
             record.name.clone(),
-            words(Vocabulary::JobList, state).to_owned(),
+            kind.to_owned(),
+            words.to_owned(),
+            at_work.as_ref().map_or_else(String::new, speed),
+            definition.storage,
             record.cycle.to_string(),
             time(record.last.map(|last| last.ended_at)),
             note.unwrap_or_default().to_owned(),
@@ -104,13 +141,20 @@ pub(super) async fn one(session: &Session, args: &JobNameArgs) -> Result<Exit, C
     let definition = jobs.definition_of(&record, record.newest).await?;
     let events = jobs.ledger().events(&record.id, None, EVENTS).await?;
     let mut output = session.output();
-    output.object(&job_object(&record, state, run.as_ref()))?;
+    let words = words(Vocabulary::JobList, state);
+    let progress = match &run {
+        Some(run) => Some(jobs.ledger().run_progress(run).await?),
+        None => None,
+    };
+    let both = run.as_ref().zip(progress.as_ref());
+    output.object(&job_object(&record, &definition, state, words, both))?;
     output.object(&serde_json::json!({"type": "job_definition", "definition": definition}))?;
-    output.line(format!(
-        "{}: {}",
-        record.name,
-        words(Vocabulary::JobList, state)
-    ))?;
+    output.line(format!("{}: {words}", record.name))?;
+    let health = health_of(&jobs, &record).await?;
+    output.line(format!("Mailboxes: {}", health.words()))?;
+    if let Some(progress) = progress.filter(|_| record.is_open) {
+        output.line(run_words(&progress))?;
+    }
     if let Some(reason) = state.reason() {
         output.line(reason.action())?;
     }
@@ -160,6 +204,7 @@ pub(super) async fn runs(session: &Session, args: &JobRunsArgs) -> Result<Exit, 
                 "ended": run.tally.tasks(),
                 "failed": run.tally.failed(),
                 "counters": run.counters,
+                "hooks": run.hooks,
             }))?;
             let all = run.waiting + u64::from(run.in_flight) + run.tally.tasks();
             let cells = [
@@ -203,6 +248,7 @@ pub(super) async fn tasks(session: &Session, args: &JobTasksArgs) -> Result<Exit
         let page = jobs.ledger().tasks(&key, after, 500).await?;
         for task in page.records {
             let task = task.value;
+            let progress = jobs.ledger().task_progress(&task).await?;
             output.object(&serde_json::json!({
                 "type": "task",
                 "mailbox": task.mailbox.id,
@@ -214,13 +260,15 @@ pub(super) async fn tasks(session: &Session, args: &JobTasksArgs) -> Result<Exit
                 "message": task.message,
                 "vault_mailbox": task.vault_mailbox,
                 "counters": task.counters,
+                "progress": progress,
             }))?;
+            let message = progress.as_ref().map_or(task.message, work_words);
             let cells = [
                 task.mailbox.address,
                 task.state.code().to_owned(),
                 task.counters.items_stored.to_string(),
                 time(task.ended_at),
-                task.message,
+                message,
             ];
             output.row(&mut table, cells)?;
         }

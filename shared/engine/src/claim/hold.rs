@@ -6,6 +6,7 @@ use mailkeep_ports::ItemKey;
 
 use super::LeaseRecord;
 use crate::ledger::{JobError, Ledger, Made, Tries, Versioned, replace};
+use crate::work::TaskProgress;
 
 /// A lease that somebody took.
 #[derive(Clone, Debug)]
@@ -24,8 +25,13 @@ impl Held {
         Ok(lease.filter(|lease| lease.value.epoch == self.epoch && lease.value.holder.is_some()))
     }
 
-    /// Renews it; `false` when it is somebody else's.
-    pub(crate) async fn renew(&self, ledger: &Ledger, length: Duration) -> Result<bool, JobError> {
+    /// Renews it and tells how far the work is; `false` when it is somebody else's.
+    pub(crate) async fn renew(
+        &self,
+        ledger: &Ledger,
+        length: Duration,
+        progress: Option<TaskProgress>,
+    ) -> Result<bool, JobError> {
         let mut tries = Tries::new();
         loop {
             let Some(mut lease) = self.read(ledger).await? else {
@@ -34,6 +40,7 @@ impl Held {
             let now = ledger.clock().now();
             if let Some(holder) = &mut lease.value.holder {
                 holder.renew(now, length);
+                holder.progress.clone_from(&progress);
             }
             let write = replace(self.key.clone(), lease.version, &lease.value)?;
             if ledger.transact(vec![write], &mut tries).await? == Made::Yes {

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::WorkKey;
+use crate::work::TaskProgress;
 
 /// Calls at once that the holder of a mailbox may make. The service allows so many per application and
 /// mailbox, so the holder has all of them.
@@ -30,12 +31,18 @@ pub struct Holder {
     pub dispatch: u32,
     /// The worker.
     pub worker: String,
+    /// Which beginning of work it is: a worker that was not answered knows its own by this.
+    #[serde(default)]
+    pub claim: String,
     /// When it was taken or renewed.
     pub renewed_at: DateTime<Utc>,
     /// Free from then on.
     pub until: DateTime<Utc>,
     /// Calls at once that the holder may make at the source.
     pub calls_at_once: u32,
+    /// How far the work is, as of the last renewal.
+    #[serde(default)]
+    pub progress: Option<TaskProgress>,
 }
 
 impl Holder {
@@ -75,9 +82,11 @@ mod tests {
             work: WorkKey::Task(JobId("j".into()).run(1).task(&SourceMailboxId("m".into()))),
             dispatch: 1,
             worker: "w".into(),
+            claim: String::new(),
             renewed_at: now,
             until: now,
             calls_at_once: CALLS_AT_ONCE,
+            progress: None,
         };
         assert!(!holder.is_live(now));
         holder.renew(now, Duration::from_secs(60));

@@ -7,66 +7,74 @@
 //! | after, failure means nothing | the job ends with the hook | the job ends at once |
 //! | after, failure fails the job | failed; the backup is usable | ended at once, and failed when the hook fails |
 //!
-//! A hook that is told to fail the job and is still at work when the job has ended changes that end
-//! later: [`LateHooks`] says so.
+//! A hook is called at most once in each cycle: the planner writes down that it is called, in the same
+//! transaction by which it moves the cycle on, and only then gives the order to call it. The
+//! [`HookCaller`] renews that note while the hook is at work. When the note is no longer renewed, the
+//! process was lost and nobody knows how far the hook came: that is written down, and counts as a
+//! failure. A hook that is still at work when the job has ended may change that end later.
 
+mod call;
+mod end;
 mod facts;
-mod session;
+mod record;
 
-use chrono::{DateTime, Utc};
-use mailkeep_model::job::HookFailure;
+use mailkeep_model::job::Hooks;
 use mailkeep_model::state::{End, Reason};
-use mailkeep_ports::HookReport;
 
-pub use facts::{HookFacts, Phase};
-pub use session::{Before, HookSession, Hooked, LateEnd, LateHooks, around};
+pub use call::{HookCaller, HookOrder};
+pub(crate) use end::end_hook;
+pub(crate) use facts::call_of;
+pub(crate) use record::{HookAtWork, at_work, stage_after};
+pub use record::{HookRecord, HookStage, RunHooks};
 
-/// A hook that was called, and what came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HookRecord {
-    /// Before or after.
-    pub phase: Phase,
-    /// What its failure means.
-    pub on_failure: HookFailure,
-    /// When it was called.
-    pub started_at: DateTime<Utc>,
-    /// When it ended.
-    pub ended_at: DateTime<Utc>,
-    /// What came of it.
-    pub report: HookReport,
+use serde::{Deserialize, Serialize};
+
+/// Before or after the backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Before.
+    Before,
+    /// After.
+    After,
 }
 
-impl HookRecord {
-    /// True when it failed and that fails the job.
+impl Phase {
+    /// Both, in order.
+    pub const ALL: [Self; 2] = [Self::Before, Self::After];
+
+    /// The stable code, as in JSON output.
     #[must_use]
-    pub fn fails_job(&self) -> bool {
-        self.report.fault.is_some() && self.on_failure == HookFailure::FailJob
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+        }
     }
 
-    /// True when it failed and that means nothing for the job.
+    /// The reason that the failure of a hook is.
     #[must_use]
-    pub fn is_ignored_failure(&self) -> bool {
-        self.report.fault.is_some() && self.on_failure == HookFailure::Continue
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Before => Reason::HookBefore,
+            Self::After => Reason::HookAfter,
+        }
     }
 
-    /// The reason that its failure is.
-    #[must_use]
-    pub fn reason(&self) -> Reason {
-        match self.phase {
-            Phase::Before => Reason::HookBefore,
-            Phase::After => Reason::HookAfter,
+    /// The hook of this phase.
+    pub(crate) fn of(self, hooks: &Hooks) -> Option<&mailkeep_model::job::Hook> {
+        match self {
+            Self::Before => hooks.before.as_ref(),
+            Self::After => hooks.after.as_ref(),
         }
     }
 }
 
 /// How the job ends when a hook failed it. What failed already stays as it is: its own reason says
 /// more.
-fn failed_by(end: Option<End>, reason: Reason) -> End {
+pub(crate) fn failed_by(end: Option<End>, reason: Reason) -> End {
     match end {
         Some(End::Failed(own)) => End::Failed(own),
         _ => End::Failed(reason),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,6 @@
 //! Making, editing, finding and deleting jobs.
 
-use mailkeep_model::job::{Hooks, JobDefinition};
+use mailkeep_model::job::JobDefinition;
 use mailkeep_ports::Write;
 use mailkeep_vault::Ulid;
 use serde::{Deserialize, Serialize};
@@ -266,12 +266,6 @@ fn check(definition: &JobDefinition) -> Result<(), JobError> {
         size <= MAX_DEFINITION_BYTES,
         "scope",
         "names too much to be kept; use a group",
-    );
-    // A hook that is silently not called would be worse than none.
-    problems.require(
-        definition.hooks == Hooks::default(),
-        "hooks",
-        "the planner does not call hooks yet; leave them out",
     );
     problems.into_result().map_err(JobError::Invalid)
 }

@@ -88,6 +88,15 @@ pub enum JobEvent {
         /// Its address.
         mailbox: String,
     },
+    /// A hook ended.
+    HookEnded {
+        /// Before or after the backup.
+        phase: crate::hooks::Phase,
+        /// How it failed, in words; `None` when it did its work.
+        fault: Option<String>,
+        /// Its failure fails the job.
+        fails_job: bool,
+    },
 }
 
 /// Good news or bad news.
@@ -116,7 +125,8 @@ impl JobEvent {
             | Self::MailboxHeld { .. }
             | Self::AttemptFailed { .. }
             | Self::MailboxEnded { .. }
-            | Self::WorkerLost { .. } => Mood::Bad,
+            | Self::WorkerLost { .. }
+            | Self::HookEnded { fault: Some(_), .. } => Mood::Bad,
             _ => Mood::Plain,
         }
     }

@@ -8,8 +8,10 @@ use mailkeep_ports::ItemKey;
 use serde::{Deserialize, Serialize};
 
 use super::JobError;
+use crate::hooks::Phase;
 
 pub(crate) const JOBS: &str = "jobs";
+pub(crate) const HOOKS: &str = "hooks";
 pub(crate) const RUN: &str = "run/";
 pub(crate) const TASK: &str = "task/";
 pub(crate) const WAIT: &str = "wait/";
@@ -107,6 +109,17 @@ impl RunKey {
 
     pub(crate) fn run(&self) -> Result<ItemKey, JobError> {
         key(self.job.partition(), format!("{RUN}{:010}", self.cycle))
+    }
+
+    /// What came of a hook.
+    pub(crate) fn hook(&self, phase: Phase) -> Result<ItemKey, JobError> {
+        key(self.partition(), format!("hook/{}", phase.code()))
+    }
+
+    /// The note that a hook is at work.
+    pub(crate) fn hook_at_work(&self, phase: Phase) -> Result<ItemKey, JobError> {
+        let (job, cycle) = (&self.job.0, self.cycle);
+        key(HOOKS, format!("{job}/{cycle:010}/{}", phase.code()))
     }
 
     /// The task of a mailbox in this cycle.

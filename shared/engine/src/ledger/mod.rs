@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 pub use error::JobError;
 pub use event::{EventRecord, JobEvent, Mood};
 pub(crate) use keep::Keep;
-pub(crate) use keys::{FLIGHT, WAIT, lease as keys_lease, name as keys_name};
+pub(crate) use keys::{FLIGHT, HOOKS, WAIT, lease as keys_lease, name as keys_name};
 pub use keys::{JobId, RunKey, TaskKey};
 pub(crate) use tries::Tries;
 

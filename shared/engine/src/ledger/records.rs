@@ -3,6 +3,7 @@
 use mailkeep_ports::Query;
 
 use super::{EventRecord, JobError, JobId, Ledger, RecordPage, RunKey, TaskKey, Versioned, keys};
+use crate::hooks::{HookRecord, Phase};
 use crate::job::{JobRecord, MailboxRecord, VersionRecord};
 use crate::run::{RunRecord, TaskRecord};
 
@@ -75,6 +76,19 @@ impl Ledger {
                 .descending()
         };
         self.list(&query).await
+    }
+
+    /// What came of the hooks of a cycle, in order.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn hooks(&self, run: &RunKey) -> Result<Vec<HookRecord>, JobError> {
+        let mut found = vec![];
+        for phase in Phase::ALL {
+            let record: Option<Versioned<HookRecord>> = self.read(&run.hook(phase)?).await?;
+            found.extend(record.map(|record| record.value));
+        }
+        Ok(found)
     }
 
     /// The tasks of a cycle.

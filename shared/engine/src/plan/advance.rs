@@ -1,9 +1,12 @@
 //! Moving an open cycle on: activity periods, listing, its end.
 
 use mailkeep_model::state::{CancelReason, End, Event, Reason, State};
+use mailkeep_ports::Write;
 
 use super::agenda::{Agenda, EndedRun};
+use super::hooks::{Closing, Gate};
 use super::{OpenRun, Planner, report};
+use crate::hooks::HookStage;
 use crate::job::JobRecord;
 use crate::ledger::{JobError, Keep, Made, Tries, Versioned, replace, until};
 use crate::run::{RunRecord, WorkTime};
@@ -20,7 +23,9 @@ impl Planner {
     ) -> Result<Option<OpenRun>, JobError> {
         let key = job.value.id.run(job.value.cycle);
         let mut tries = Tries::new();
+        let mut intended = None;
         for _ in 0..MAX_STEPS {
+            self.confirm(&mut intended).await?;
             let Some(run) = self.ledger().run(&key).await? else {
                 return Err(JobError::Corrupt {
                     key: key.to_string(),
@@ -28,9 +33,37 @@ impl Planner {
                 });
             };
             let definition = self.definition(&key.job, run.value.version).await?;
+            if run.value.hooks.before == Some(HookStage::Failed)
+                && self.stop_failed(&run, &definition.name, &mut tries).await?
+            {
+                continue;
+            }
             let time = WorkTime::of(&run.value, &definition, agenda.now);
-            if let Some(event) = due(&run.value, time) {
-                let state = self.step(&run, event, &definition.name, &mut tries).await?;
+            if let Some(event) = due(&run.value, time).map(|event| run.value.ending(event)) {
+                let mut run = run;
+                let mut also = vec![];
+                if is_end(event) {
+                    let after = self.after(&run, &definition, event, &mut intended, &mut tries);
+                    match after.await? {
+                        Closing::Plain => {}
+                        Closing::Shut => return Ok(None),
+                        Closing::Changed => continue,
+                        Closing::Calling(call) => {
+                            let (order, note) = *call;
+                            run.value.hooks.after = Some(HookStage::AtWork);
+                            intended = Some(order);
+                            also.push(note);
+                        }
+                    }
+                }
+                let name = &definition.name;
+                let state = self.step(&run, event, name, also, &mut tries).await?;
+                if state.is_some() {
+                    intended
+                        .take()
+                        .into_iter()
+                        .for_each(|order| self.give(order));
+                }
                 let Some(state) = state.filter(|_| is_end(event)) else {
                     continue;
                 };
@@ -51,13 +84,40 @@ impl Planner {
             if !run.value.may_work() {
                 return Ok(None);
             }
+            let before = self.before(&run, &definition, &mut intended, &mut tries);
+            match before.await? {
+                Gate::Open => {}
+                Gate::Shut => return Ok(None),
+                Gate::Changed => continue,
+            }
             if self.list(&run, &definition, agenda).await? {
                 continue;
             }
             return Ok(Some(OpenRun { key, definition }));
         }
+        self.confirm(&mut intended).await?;
         agenda.at(agenda.now);
         Ok(None)
+    }
+
+    /// Has a cycle stop that the hook before it failed; `false` when it was told already.
+    async fn stop_failed(
+        &self,
+        run: &Versioned<RunRecord>,
+        name: &str,
+        tries: &mut Tries,
+    ) -> Result<bool, JobError> {
+        let now = self.ledger().clock().now();
+        let Some(stopped) = run.value.stopped(now, name)? else {
+            return Ok(false);
+        };
+        let writes = vec![
+            replace(run.value.key.run()?, run.version, &stopped.run)?,
+            stopped.event.write(&stopped.cause)?,
+        ];
+        // Made or not: the caller reads again.
+        self.ledger().transact(writes, tries).await?;
+        Ok(true)
     }
 
     /// One change of state, which it gives when it was made; with the last one the job is written, too.
@@ -66,6 +126,7 @@ impl Planner {
         run: &Versioned<RunRecord>,
         event: Event,
         name: &str,
+        also: Vec<Write>,
         tries: &mut Tries,
     ) -> Result<Option<State>, JobError> {
         let now = self.ledger().clock().now();
@@ -77,6 +138,7 @@ impl Planner {
             until(written, keep.filter(|_| is_end(event))),
             step.event.write(&step.cause)?,
         ];
+        writes.extend(also);
         if is_end(event) {
             let id = &run.value.key.job;
             let Some(job) = self.ledger().job(id).await? else {

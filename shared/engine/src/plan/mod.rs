@@ -9,6 +9,7 @@ mod advance;
 mod agenda;
 mod dead;
 mod deal;
+mod hooks;
 mod listing;
 mod mend;
 mod open;
@@ -27,6 +28,7 @@ use mailkeep_ports::Queue;
 use agenda::Agenda;
 pub use agenda::EndedRun;
 
+use crate::hooks::HookOrder;
 use crate::job::Jobs;
 use crate::ledger::{JobError, JobId, Ledger, RunKey};
 use crate::work::Site;
@@ -44,6 +46,9 @@ pub struct PlanSettings {
     pub resend: Duration,
     /// Most pages of mailboxes read per job and tick.
     pub pages: u32,
+    /// Whoever calls a hook and is not heard of for so long is lost, and nobody knows what came of the
+    /// hook.
+    pub hook_lease: Duration,
 }
 
 impl Default for PlanSettings {
@@ -53,6 +58,7 @@ impl Default for PlanSettings {
             ageing: Duration::from_secs(600),
             resend: Duration::from_secs(300),
             pages: 5,
+            hook_lease: Duration::from_secs(120),
         }
     }
 }
@@ -65,6 +71,8 @@ pub struct Planner {
     site: Arc<dyn Site>,
     settings: PlanSettings,
     definitions: Arc<Mutex<Definitions>>,
+    /// Hooks that are to be called and were not given away yet.
+    orders: Arc<Mutex<Vec<HookOrder>>>,
 }
 
 /// Definitions by job and number.
@@ -80,6 +88,9 @@ pub struct Tick {
     pub failures: Vec<(JobId, String)>,
     /// Cycles that this planner saw end.
     pub ended: Vec<EndedRun>,
+    /// Hooks to call, each once; see [`HookCaller`](crate::hooks::HookCaller). One that is not called
+    /// counts as failed after a while.
+    pub hooks: Vec<HookOrder>,
 }
 
 /// Definitions that are kept in memory.
@@ -106,6 +117,7 @@ impl Planner {
             site,
             settings,
             definitions: Arc::default(),
+            orders: Arc::default(),
         }
     }
 
@@ -119,6 +131,7 @@ impl Planner {
     /// When the job database cannot be read. A job that cannot be planned does not stop the others.
     pub async fn tick(&self) -> Result<Tick, JobError> {
         let mut agenda = Agenda::new(self.ledger().clock().now());
+        self.doubt(&mut agenda).await?;
         let mut failures = vec![];
         let mut open = vec![];
         let mut after = None;
@@ -145,6 +158,7 @@ impl Planner {
             next_at: agenda.next(),
             failures,
             ended: agenda.ended,
+            hooks: self.take_orders(),
         })
     }
 

@@ -10,6 +10,7 @@ use mailkeep_ports::Write;
 use serde::{Deserialize, Serialize};
 
 use super::RunScope;
+use crate::hooks::{RunHooks, failed_by};
 use crate::job::StartRequest;
 use crate::ledger::{EventRecord, JobError, JobEvent, RunKey};
 use crate::news::{NewsEvent, ReportOrder, announce};
@@ -45,6 +46,15 @@ pub struct RunRecord {
     pub tally: Tally,
     /// What they counted.
     pub counters: Counters,
+    /// Since when it is at work without a break.
+    #[serde(default)]
+    pub running_since: Option<DateTime<Utc>>,
+    /// How long it was at work before that.
+    #[serde(default)]
+    pub worked_ms: u64,
+    /// How far its hooks are.
+    #[serde(default, skip_serializing_if = "RunHooks::is_untouched")]
+    pub hooks: RunHooks,
 }
 
 /// How far the mailboxes in scope were listed.
@@ -119,6 +129,9 @@ impl RunRecord {
             served_at: now,
             tally: Tally::default(),
             counters: Counters::default(),
+            running_since: None,
+            worked_ms: 0,
+            hooks: RunHooks::default(),
         }
     }
 
@@ -171,6 +184,15 @@ impl RunRecord {
         let mut run = self.clone();
         run.state = self.state.after(ACTIVITY, event)?;
         run.steps += 1;
+        let is_at_work = |state| matches!(state, State::Running | State::Stopping);
+        match (run.running_since, is_at_work(run.state)) {
+            (Some(_), false) => {
+                run.worked_ms = u64::try_from(self.worked(now).as_millis()).unwrap_or(u64::MAX);
+                run.running_since = None;
+            }
+            (None, true) => run.running_since = Some(now),
+            _ => {}
+        }
         if run.state.is_terminal() {
             run.ended_at = Some(now);
         }
@@ -237,6 +259,43 @@ impl RunRecord {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.listing.is_done && self.waiting == 0 && self.in_flight == 0
+    }
+
+    /// What ends it when hooks are regarded: one that fails the job changes the end.
+    pub(crate) fn ending(&self, event: Event) -> Event {
+        let own = match event {
+            Event::Finish(end) => Some(end),
+            Event::Halted => None,
+            other => return other,
+        };
+        match self.hooks.failure() {
+            Some(reason) => Event::Finish(failed_by(own, reason)),
+            None => event,
+        }
+    }
+
+    /// The cycle after a hook that nobody waited for failed it; `None` when that changes nothing, or
+    /// is dealt with when the cycle ends.
+    pub(crate) fn failed_late(
+        &self,
+        reason: Reason,
+        now: DateTime<Utc>,
+        name: &str,
+    ) -> Option<StepOfRun> {
+        let own = match self.state {
+            State::Ended(end) => Some(end),
+            State::Stopped => None,
+            _ => return None,
+        };
+        let end = failed_by(own, reason);
+        if own == Some(end) {
+            return None;
+        }
+        let mut run = self.clone();
+        run.state = State::Ended(end);
+        run.steps += 1;
+        let (event, cause) = run.event(Some(self.state), now, name);
+        Some(StepOfRun { run, event, cause })
     }
 
     /// How it ends when nothing is left to do.

@@ -2,6 +2,7 @@
 //! failures. It names mailboxes and folders, so it is for administrators; no subject is in it.
 
 mod csv;
+mod of_jobs;
 mod rotate;
 mod rows;
 
@@ -13,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 pub use csv::row;
+pub use of_jobs::RunLogs;
 pub use rotate::{LogKeep, log_name, rotate};
 use rows::Rows;
 

@@ -6,16 +6,18 @@ use async_trait::async_trait;
 use mailkeep_exchange::{Cursor, SourceError};
 use mailkeep_model::job::{JobDefinition, Mailboxes, TrackingFailure};
 use mailkeep_model::state::Reason;
-use mailkeep_model::{FailureClass, MailboxOutcome, MailboxSummary, RunSummary};
+use mailkeep_model::{Counters, FailureClass, MailboxOutcome, MailboxSummary, RunSummary};
 
 use super::{Connections, Order, Outcome, Report, ScopePage, Site, Workplace};
 use crate::backup::{BackupRequest, CycleRules, back_up_mailbox};
-use crate::{Observer, StopSignal};
+use crate::run_log::RunLogs;
+use crate::{Event, Fan, Observer, StopSignal};
 
 /// Backs up mailboxes over connections into the vaults of their storages.
 pub struct VaultSite {
     connections: Arc<dyn Connections>,
     observer: Arc<dyn Observer>,
+    logs: Option<RunLogs>,
 }
 
 impl VaultSite {
@@ -25,7 +27,15 @@ impl VaultSite {
         Self {
             connections,
             observer,
+            logs: None,
         }
+    }
+
+    /// The same, with a log of each run.
+    #[must_use]
+    pub fn with_logs(mut self, logs: RunLogs) -> Self {
+        self.logs = Some(logs);
+        self
     }
 
     async fn open(&self, definition: &JobDefinition) -> Result<Workplace, SourceError> {
@@ -58,9 +68,41 @@ impl Site for VaultSite {
     }
 
     async fn back_up(&self, order: &Order, stop: StopSignal) -> Report {
+        let log = match &self.logs {
+            Some(logs) => logs.begin(&order.task.run, &order.worker).await,
+            None => None,
+        };
+        let mut observers = vec![self.observer.clone(), order.gauge.clone()];
+        let Some(log) = log else {
+            return self.work(order, stop, Arc::new(Fan(observers))).await;
+        };
+        observers.push(log.clone());
+        let report = self.work(order, stop, Arc::new(Fan(observers))).await;
+        if let Err(error) = log.finish().await {
+            tracing::warn!(%error, "the log of a run is not complete; its backup is as good without");
+        }
+        report
+    }
+
+    async fn close(&self, definition: &JobDefinition) {
+        if let Ok(place) = self.open(definition).await {
+            crate::backup::extend_locks(&place.engine).await;
+        }
+        if let Some(logs) = &self.logs {
+            logs.rotate().await;
+        }
+    }
+}
+
+impl VaultSite {
+    async fn work(&self, order: &Order, stop: StopSignal, observer: Arc<dyn Observer>) -> Report {
         let place = match self.open(&order.definition).await {
             Ok(place) => place,
-            Err(error) => return refused(&error),
+            Err(error) => {
+                let summary = unopened(order, &error);
+                observer.event(&Event::MailboxFinished { summary });
+                return refused(&error);
+            }
         };
         let definition = &order.definition;
         let mut request = BackupRequest::new(&place.realm, &definition.connection);
@@ -80,7 +122,7 @@ impl Site for VaultSite {
             source,
             request,
             order.mailbox.clone(),
-            self.observer.clone(),
+            observer,
             stop,
         );
         let done = done.await;
@@ -107,11 +149,23 @@ impl Site for VaultSite {
         }
         report
     }
+}
 
-    async fn close(&self, definition: &JobDefinition) {
-        if let Ok(place) = self.open(definition).await {
-            crate::backup::extend_locks(&place.engine).await;
-        }
+/// A mailbox whose connection could not be opened, for logs.
+fn unopened(order: &Order, error: &SourceError) -> MailboxSummary {
+    MailboxSummary {
+        mailbox: order.mailbox.id.clone(),
+        address: order.mailbox.address.clone(),
+        vault_mailbox: String::new(),
+        sequence: 0,
+        outcome: MailboxOutcome::Failed {
+            class: error.class,
+            code: error.code.clone(),
+            message: error.to_string(),
+        },
+        counters: Counters::default(),
+        incomplete_folders: 0,
+        warnings: vec![],
     }
 }
 

@@ -1,11 +1,14 @@
 //! From a message to a leased mailbox.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use mailkeep_model::job::JobDefinition;
 use mailkeep_model::state::{Reason, State, TaskEnd};
 use mailkeep_ports::ItemKey;
+use mailkeep_vault::Ulid;
 
-use super::{Order, TaskMessage, Worker};
+use super::{Gauge, Order, TaskMessage, Worker};
 use crate::claim::{CALLS_AT_ONCE, Held, Holder, LeaseRecord, WorkKey};
 use crate::ledger::{
     EventRecord, JobError, JobEvent, Made, TaskKey, Tries, Versioned, keys_lease, replace, write,
@@ -45,6 +48,8 @@ impl Worker {
     /// Leases the mailbox and marks the task as begun, in one transaction.
     pub(super) async fn begin(&self, message: &TaskMessage) -> Result<Beginning, JobError> {
         let mut tries = Tries::new();
+        let clock = self.ledger().clock();
+        let claim = Ulid::new(&**clock, &**self.ledger().rng()).to_string();
         loop {
             let Some(scene) = self.look(message).await? else {
                 return Ok(Beginning::Old);
@@ -56,8 +61,7 @@ impl Worker {
             if let Some(holder) = holder
                 && holder.work == task.key
             {
-                let is_ours = holder.worker == self.name && holder.dispatch == message.dispatch;
-                if is_ours && tries.was_unsure() {
+                if holder.claim == claim {
                     // The answer to our own write was lost.
                     return self.begun(scene, lease_key).map(Beginning::Begun);
                 }
@@ -69,7 +73,10 @@ impl Worker {
                 }
                 continue;
             }
-            if let Some(begun) = self.take(scene, lease_key, message, &mut tries).await? {
+            if let Some(begun) = self
+                .take(scene, lease_key, message, &claim, &mut tries)
+                .await?
+            {
                 return Ok(Beginning::Begun(begun));
             }
         }
@@ -161,6 +168,7 @@ impl Worker {
         mut scene: Scene,
         key: ItemKey,
         message: &TaskMessage,
+        claim: &str,
         tries: &mut Tries,
     ) -> Result<Option<Box<Begun>>, JobError> {
         let now = scene.now;
@@ -168,9 +176,11 @@ impl Worker {
             work: WorkKey::Task(message.task.clone()),
             dispatch: message.dispatch,
             worker: self.name.clone(),
+            claim: claim.to_owned(),
             renewed_at: now,
             until: now,
             calls_at_once: CALLS_AT_ONCE,
+            progress: None,
         };
         holder.renew(now, self.settings.lease);
         let old = scene.lease.take();
@@ -222,6 +232,8 @@ impl Worker {
                 definition: scene.definition,
                 mailbox: task.mailbox,
                 cycle_at: scene.run.value.opened_at,
+                worker: self.name.clone(),
+                gauge: Arc::new(Gauge::new(self.ledger().clock().clone())),
             },
             lease: Held {
                 key: lease,

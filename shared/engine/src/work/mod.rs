@@ -3,6 +3,7 @@
 
 mod backup;
 mod begin;
+mod gauge;
 mod message;
 mod order;
 mod result;
@@ -11,6 +12,7 @@ mod watch;
 mod worker;
 
 pub use backup::VaultSite;
+pub use gauge::{Gauge, TaskProgress};
 pub use message::TaskMessage;
 pub use order::{Order, Outcome, Report};
 pub use site::{Connections, ScopePage, Site, Workplace};

@@ -1,5 +1,6 @@
 //! What a worker is to do with a mailbox, and what it reports.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -7,6 +8,7 @@ use mailkeep_model::job::JobDefinition;
 use mailkeep_model::state::Reason;
 use mailkeep_model::{Counters, FailureClass, MailboxProfile};
 
+use super::Gauge;
 use crate::ledger::TaskKey;
 
 /// One mailbox to back up.
@@ -20,6 +22,10 @@ pub struct Order {
     pub mailbox: MailboxProfile,
     /// When the cycle began: filters by age are cut off by it.
     pub cycle_at: DateTime<Utc>,
+    /// Name of the worker, for logs.
+    pub worker: String,
+    /// Gets the events of the work, so that others see how far it is.
+    pub gauge: Arc<Gauge>,
 }
 
 /// How the work on a mailbox ended.

@@ -28,7 +28,8 @@ impl Worker {
                 // The child stops with it. The lease is still renewed while work is being ended.
                 own.stop();
             }
-            match begun.lease.renew(self.ledger(), self.settings.lease).await {
+            let (lease, progress) = (self.settings.lease, begun.order.gauge.read());
+            match begun.lease.renew(self.ledger(), lease, progress).await {
                 Ok(true) => renewed_at = clock.monotonic(),
                 Ok(false) => return own.stop(),
                 Err(error) => {
@@ -49,9 +50,10 @@ impl Worker {
         }
     }
 
-    /// Until the next look: a third of the lease, or the end of the activity period.
+    /// Until the next look: a third of the lease and not longer than others may wait for news of how far
+    /// it is, or the end of the activity period.
     fn pause(&self, begun: &Begun) -> Duration {
-        let beat = self.settings.lease / 3;
+        let beat = (self.settings.lease / 3).min(self.settings.beat);
         let now = self.ledger().clock().now();
         let left = begun.until.map(|until| until - now);
         let left = left.filter(|left| *left > TimeDelta::zero());

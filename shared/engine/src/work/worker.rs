@@ -17,6 +17,8 @@ use crate::ledger::{JobError, Ledger};
 pub struct WorkSettings {
     /// For how long a mailbox is leased and a message hidden. Both are renewed three times as often.
     pub lease: Duration,
+    /// The longest time after which others hear how far the work is.
+    pub beat: Duration,
     /// After how long a mailbox that another job works on is asked for again.
     pub held_wait: Duration,
     /// How often work on a task may be begun for one time that it was handed out. Workers that are lost
@@ -28,6 +30,7 @@ impl Default for WorkSettings {
     fn default() -> Self {
         Self {
             lease: Duration::from_secs(120),
+            beat: Duration::from_secs(15),
             held_wait: Duration::from_secs(30),
             most_starts: 5,
         }
@@ -78,6 +81,20 @@ impl Worker {
             settings,
             name,
         }
+    }
+
+    /// The same; its name, which logs show, begins with a number.
+    #[must_use]
+    pub fn numbered(
+        number: u16,
+        ledger: Ledger,
+        queue: Arc<dyn Queue>,
+        site: Arc<dyn Site>,
+        settings: WorkSettings,
+    ) -> Self {
+        let mut worker = Self::new(ledger, queue, site, settings);
+        worker.name = format!("{number}-{}", worker.name);
+        worker
     }
 
     pub(super) fn ledger(&self) -> &Ledger {

@@ -6,9 +6,11 @@ use mailkeep_engine::StopSignal;
 use mailkeep_engine::ledger::JobId;
 use mailkeep_engine::work::{Outcome, Worked};
 use mailkeep_model::FailureClass;
+use mailkeep_model::job::HookFailure;
 use mailkeep_model::state::{End, State};
 use mailkeep_ports::{CallFault, CallFaultRates, FaultPlan};
 
+use crate::hooks::hook;
 use crate::rig::{Process, World, at_will, one_time};
 
 const NAMES: [&str; 3] = ["ann", "bob", "cid"];
@@ -19,7 +21,10 @@ async fn live(world: &World, process: &Process, plan: &FaultPlan, rounds: u32) {
         if plan.is_dead() {
             return;
         }
-        let _ = process.planner.tick().await;
+        let tick = process.planner.tick().await.unwrap_or_default();
+        for order in &tick.hooks {
+            let _ = process.caller.call(order, &StopSignal::new()).await;
+        }
         loop {
             match process.worker.work_once(&StopSignal::new()).await {
                 Ok(Worked::Nothing) | Err(_) => break,
@@ -37,7 +42,7 @@ async fn is_closed(process: &Process, id: &JobId) -> bool {
 
 /// Runs a job with this plan of faults, and then another process to the end. Returns the calls that the
 /// first one made.
-async fn scenario(plan: FaultPlan) -> u64 {
+async fn scenario(plan: FaultPlan, with_hooks: bool) -> u64 {
     let world = World::new(&NAMES);
     world.site.tell(
         "bob",
@@ -49,11 +54,16 @@ async fn scenario(plan: FaultPlan) -> u64 {
     *world.site.page_size.lock().unwrap() = 2;
     let well = world.process();
     let first = world.failing_process(&plan);
-    let _ = first.jobs.create(&one_time("All")).await;
+    let mut definition = one_time("All");
+    if with_hooks {
+        definition.hooks.before = Some(hook("before", true, HookFailure::Continue));
+        definition.hooks.after = Some(hook("after", true, HookFailure::Continue));
+    }
+    let _ = first.jobs.create(&definition).await;
     // The answer may have been lost: made at most once either way.
     let job = match well.jobs.find("all").await {
         Ok(job) => job,
-        Err(_) => well.jobs.create(&one_time("All")).await.unwrap(),
+        Err(_) => well.jobs.create(&definition).await.unwrap(),
     };
     let _ = first.jobs.start(&job.id, at_will(false)).await;
     live(&world, &first, &plan, 4).await;
@@ -69,6 +79,20 @@ async fn scenario(plan: FaultPlan) -> u64 {
         live(&world, &well, &FaultPlan::new(), 1).await;
     }
     assert_ended_well(&world, &well, &job.id).await;
+    let known = well.jobs.ledger().hooks(&job.id.run(1)).await.unwrap();
+    let started = world.hooks.started();
+    for phase in ["before", "after"] {
+        let calls = started.iter().filter(|call| call.id.ends_with(phase));
+        let calls = calls.count();
+        let record = known.iter().find(|record| record.phase.code() == phase);
+        assert_eq!(record.is_some(), with_hooks, "{phase}: {known:?}");
+        // Never twice; not at all only if nobody claims to know what came of it.
+        let is_in_doubt = record.is_some_and(|record| record.is_in_doubt);
+        assert!(
+            calls == usize::from(with_hooks) || (calls == 0 && is_in_doubt),
+            "{phase}: {calls}"
+        );
+    }
     calls
 }
 
@@ -101,6 +125,9 @@ async fn assert_ended_well(world: &World, process: &Process, id: &JobId) {
         0,
         "{kinds:?}"
     );
+    let hooks = world.table.items();
+    let hooks = hooks.iter().filter(|item| item.key.partition() == "hooks");
+    assert_eq!(hooks.count(), 0);
     // Every state of the cycle has one event, and the last one tells the state that is there.
     let states = process.states(id, 1).await;
     assert_eq!(states, [State::Queued, State::Running, run.state]);
@@ -115,11 +142,20 @@ async fn assert_ended_well(world: &World, process: &Process, id: &JobId) {
 
 #[tokio::test]
 async fn a_fault_at_every_call_is_healed() {
-    let calls = scenario(FaultPlan::new()).await;
+    every_fault_is_healed(false).await;
+}
+
+#[tokio::test]
+async fn a_fault_at_every_call_calls_no_hook_twice() {
+    every_fault_is_healed(true).await;
+}
+
+async fn every_fault_is_healed(with_hooks: bool) {
+    let calls = scenario(FaultPlan::new(), with_hooks).await;
     assert!(calls > 60, "{calls}");
     for number in 1..=calls {
         for fault in CallFault::ALL {
-            scenario(FaultPlan::new().at(number, fault)).await;
+            scenario(FaultPlan::new().at(number, fault), with_hooks).await;
         }
     }
 }
@@ -133,6 +169,6 @@ async fn faults_by_chance_are_healed() {
         duplicated: 200,
     };
     for seed in 0..60 {
-        scenario(FaultPlan::new().by_chance(seed, rates)).await;
+        scenario(FaultPlan::new().by_chance(seed, rates), seed % 2 == 0).await;
     }
 }

@@ -9,6 +9,7 @@
 
 mod cycles;
 mod faults;
+mod hooks;
 mod leases;
 mod news;
 mod planning;

@@ -189,21 +189,3 @@ async fn a_scheduled_job_starts_by_itself_and_another_when_a_person_says_so() {
     process.settle().await;
     assert_eq!(process.job(&manual).await.cycle, 1);
 }
-
-#[tokio::test]
-async fn hooks_that_nobody_would_call_are_refused() {
-    let world = World::new(&["ann"]);
-    let process = world.process();
-    let mut job = plain("Nightly");
-    job.hooks.after = Some(mailkeep_model::job::Hook {
-        call: mailkeep_model::job::HookKind::Exec(vec!["true".to_owned()]),
-        wait: true,
-        on_failure: mailkeep_model::job::HookFailure::Continue,
-        timeout_seconds: 1,
-    });
-    let refused = process.jobs.create(&job).await;
-    let Err(JobError::Invalid(problems)) = refused else {
-        panic!("{refused:?}");
-    };
-    assert_eq!(problems.list()[0].field, "hooks");
-}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mailkeep_engine::StopSignal;
+use mailkeep_engine::hooks::HookCaller;
 use mailkeep_engine::job::{JobRecord, Jobs, StartRequest};
 use mailkeep_engine::ledger::{EventRecord, JobEvent, JobId, Ledger};
 use mailkeep_engine::plan::{PlanSettings, Planner};
@@ -19,8 +20,8 @@ use mailkeep_model::schedule::{ActivityPattern, Daily, Hours, TimeOfDay, Zone};
 use mailkeep_model::state::State;
 use mailkeep_model::{LicenseState, MailboxKind, MailboxProfile, SourceMailboxId};
 use mailkeep_ports::{
-    Clock, FaultPlan, FaultQueue, FaultTable, MemoryQueue, MemoryTable, Queue, SeededRng, Table,
-    TestClock,
+    Clock, FaultPlan, FaultQueue, FaultTable, MemoryHooks, MemoryQueue, MemoryTable, Queue,
+    SeededRng, Table, TestClock,
 };
 
 pub(crate) const LEASE: Duration = Duration::from_secs(120);
@@ -129,6 +130,7 @@ pub(crate) struct World {
     pub(crate) table: Arc<MemoryTable>,
     pub(crate) queue: Arc<MemoryQueue>,
     pub(crate) site: Arc<FakeSite>,
+    pub(crate) hooks: Arc<MemoryHooks>,
 }
 
 /// A process: planner and worker.
@@ -136,6 +138,7 @@ pub(crate) struct Process {
     pub(crate) jobs: Jobs,
     pub(crate) planner: Planner,
     pub(crate) worker: Worker,
+    pub(crate) caller: Arc<HookCaller>,
 }
 
 impl World {
@@ -158,6 +161,7 @@ impl World {
             table: Arc::new(MemoryTable::new()),
             queue: Arc::new(MemoryQueue::new(clock.clone(), 5)),
             site: Arc::new(site),
+            hooks: Arc::new(MemoryHooks::new(clock.clone())),
             clock,
         }
     }
@@ -168,6 +172,26 @@ impl World {
             self.table.clone(),
             self.queue.clone(),
             PlanSettings::default(),
+        )
+    }
+
+    /// A process that hears of everything within seconds.
+    #[must_use]
+    pub(crate) fn quick_process(&self) -> Process {
+        let lease = Duration::from_secs(3);
+        let settings = PlanSettings {
+            hook_lease: lease,
+            resend: lease * 5 / 2,
+            ..PlanSettings::default()
+        };
+        let table: Arc<dyn Table> = self.table.clone();
+        let ledger = Ledger::new(table, self.clock.clone(), self.rng.clone());
+        self.process_of(
+            ledger,
+            self.queue.clone(),
+            self.site.clone(),
+            settings,
+            lease,
         )
     }
 
@@ -187,13 +211,30 @@ impl World {
     ) -> Process {
         let ledger = Ledger::new(table, self.clock.clone(), self.rng.clone());
         let site: Arc<dyn Site> = self.site.clone();
+        self.process_of(ledger, queue, site, settings, LEASE)
+    }
+
+    fn process_of(
+        &self,
+        ledger: Ledger,
+        queue: Arc<dyn Queue>,
+        site: Arc<dyn Site>,
+        settings: PlanSettings,
+        lease: Duration,
+    ) -> Process {
         let work = WorkSettings {
-            lease: LEASE,
+            lease,
             ..WorkSettings::default()
         };
         Process {
             jobs: Jobs::new(ledger.clone()),
             planner: Planner::new(ledger.clone(), queue.clone(), site.clone(), settings),
+            caller: Arc::new(HookCaller::new(
+                ledger.clone(),
+                self.hooks.clone(),
+                settings.hook_lease,
+                Duration::from_secs(5),
+            )),
             worker: Worker::new(ledger, queue, site, work),
         }
     }
@@ -216,6 +257,10 @@ impl Process {
             let tick = self.planner.tick().await.unwrap();
             assert!(tick.failures.is_empty(), "{:?}", tick.failures);
             let mut worked = 0;
+            for order in &tick.hooks {
+                self.caller.call(order, &StopSignal::new()).await.unwrap();
+                worked += 1;
+            }
             while self.worker.work_once(&StopSignal::new()).await.unwrap() != Worked::Nothing {
                 worked += 1;
             }

@@ -292,6 +292,7 @@ async fn a_year_of_many_jobs_keeps_every_promise() {
     let work = WorkSettings {
         lease: LEASE,
         most_starts: 9,
+        beat: LEASE,
         ..WorkSettings::default()
     };
     let settings = PlanSettings {

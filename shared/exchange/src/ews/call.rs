@@ -68,6 +68,18 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// A call that only reads, about the directory: it belongs to no mailbox.
+    pub(crate) fn directory(operation: &'static Operation, body: String) -> Self {
+        Self {
+            operation,
+            mailbox: None,
+            body: CallBody::Whole(body),
+            leads_out: false,
+            is_replayable: true,
+            attempts: None,
+        }
+    }
+
     /// A call that writes: not sent again when it may have been carried out.
     pub(crate) fn write(
         operation: &'static Operation,

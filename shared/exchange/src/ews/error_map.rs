@@ -91,6 +91,7 @@ const RULES: &[Rule] = &[
     rule(&["ErrorItemNotFound"], Some(Asked::Folder), C::FolderGone, "the folder is gone"),
     rule(&["ErrorItemNotFound", "ErrorObjectTypeChanged", "ErrorCannotFindFileAttachment", "ErrorInvalidAttachmentId", "ErrorAttachmentNotFound"], None, C::ItemGone, "the item is gone"),
     rule(&["ErrorNonExistentMailbox", "ErrorAccountDisabled", "ErrorInvalidUserPrincipalName", "ErrorInvalidUserSid", "ErrorInvalidSmtpAddress"], None, C::MailboxGone, "there is no mailbox by this address"),
+    rule(&["ErrorNameResolutionNoResults", "ErrorNameResolutionNoMailbox"], None, C::Configuration, "the directory has no group by this address; correct the job's scope"),
     rule(&["ErrorNonPrimarySmtpAddress"], None, C::MailboxUnavailable, "the address is not the mailbox's primary one; put the primary one into the list"),
     rule(&["ErrorMailboxConfiguration", "ErrorWrongServerVersion", "ErrorWrongServerVersionDelegate", "ErrorCrossSiteRequest", "ErrorMissingEmailAddress", "ErrorMailboxHoldNotFound"], None, C::MailboxUnavailable, "this server does not serve the mailbox"),
     rule(&["ErrorImpersonateUserDenied", "ErrorImpersonationFailed", "ErrorImpersonationRequired"], None, C::AuthScope, "the service account may not open this mailbox"),

@@ -15,6 +15,7 @@ mod describe;
 mod encode;
 mod error_map;
 mod extended;
+mod groups;
 mod item_row;
 mod items;
 mod lookahead;

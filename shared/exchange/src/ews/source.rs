@@ -101,6 +101,26 @@ impl Source for EwsSource {
         })
     }
 
+    async fn members(
+        &self,
+        group: &str,
+        _next: Option<&Cursor>,
+    ) -> Result<MailboxPage, SourceError> {
+        let members = self.client.members(group).await?;
+        let mailboxes = members.into_iter().map(|(address, name)| MailboxProfile {
+            id: mailbox_id(&address),
+            address,
+            display_name: name,
+            kind: MailboxKind::Other,
+            license: LicenseState::Unknown,
+            account_enabled: true,
+        });
+        Ok(MailboxPage {
+            mailboxes: mailboxes.collect(),
+            next: None,
+        })
+    }
+
     async fn check_permissions(
         &self,
         mailbox: Option<&SourceMailboxId>,

@@ -16,6 +16,9 @@ pub(crate) struct Call<'a> {
     pub(crate) url: Url,
     /// `Prefer` beside immutable ids.
     pub(crate) prefer: Vec<String>,
+    /// May be answered from a copy of the directory that is some seconds old; what is counted or
+    /// cast needs that.
+    pub(crate) is_eventual: bool,
     /// Media type and bytes.
     pub(crate) body: Option<(&'static str, Bytes)>,
     /// `Content-Range` of an upload.
@@ -43,6 +46,7 @@ impl<'a> Call<'a> {
             method: Method::GET,
             url,
             prefer: vec![],
+            is_eventual: false,
             body: None,
             range: None,
             is_anonymous: false,
@@ -77,6 +81,12 @@ impl<'a> Call<'a> {
     /// Limits the attempts.
     pub(crate) fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = Some(attempts);
+        self
+    }
+
+    /// Allows an answer that is some seconds old.
+    pub(crate) fn eventual(mut self) -> Self {
+        self.is_eventual = true;
         self
     }
 

@@ -298,6 +298,9 @@ impl GraphClient {
                 .header(AUTHORIZATION, value)
                 .header("Prefer", IMMUTABLE_IDS);
         }
+        if call.is_eventual {
+            request = request.header("ConsistencyLevel", "eventual");
+        }
         for preference in &call.prefer {
             request = request.header("Prefer", preference);
         }

@@ -17,6 +17,7 @@ mod error_map;
 mod fallback;
 mod feed;
 mod folder_row;
+mod groups;
 mod json;
 mod links;
 mod message_json;

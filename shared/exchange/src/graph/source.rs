@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use mailkeep_model::job::Rule;
 use mailkeep_model::{Item, ItemId, SourceMailboxId};
 use mailkeep_ports::{Clock, Rng};
 
@@ -62,6 +63,22 @@ impl GraphSource {
 impl Source for GraphSource {
     async fn mailboxes(&self, next: Option<&Cursor>) -> Result<MailboxPage, SourceError> {
         self.client.mailbox_page(next).await
+    }
+
+    async fn members(
+        &self,
+        group: &str,
+        next: Option<&Cursor>,
+    ) -> Result<MailboxPage, SourceError> {
+        self.client.member_page(group, next).await
+    }
+
+    async fn matching(
+        &self,
+        rule: &Rule,
+        next: Option<&Cursor>,
+    ) -> Result<MailboxPage, SourceError> {
+        self.client.matching_page(rule, next).await
     }
 
     async fn check_permissions(

@@ -17,7 +17,10 @@ pub(crate) const LIST_USERS: Operation =
 pub(crate) const READ_PURPOSE: Operation =
     Operation::new("read mailbox kind", Asked::Mailbox, "MailboxSettings.Read");
 
-const SELECT: &str = "id,displayName,mail,userPrincipalName,accountEnabled,userType,assignedPlans";
+/// Accounts on one page.
+pub(crate) const PAGE: &str = "999";
+pub(crate) const SELECT: &str =
+    "id,displayName,mail,userPrincipalName,accountEnabled,userType,assignedPlans";
 /// Batches under way at once while kinds are read. Each member concerns another mailbox.
 const BATCHES: usize = 4;
 
@@ -38,10 +41,21 @@ impl GraphClient {
             Some(link) => self.links.check(&LIST_USERS, &link.0)?,
             None => self
                 .links
-                .url(&["users"], &[("$select", SELECT), ("$top", "999")]),
+                .url(&["users"], &[("$select", SELECT), ("$top", PAGE)]),
         };
-        let page: UserPage = self.json(&Call::get(&LIST_USERS, None, url)).await?;
-        let mut mailboxes: Vec<MailboxProfile> = page.value.iter().filter_map(profile).collect();
+        self.profiles(&Call::get(&LIST_USERS, None, url), |_| true)
+            .await
+    }
+
+    /// The accounts on one page that fit and may have a mailbox.
+    pub(crate) async fn profiles(
+        &self,
+        call: &Call<'_>,
+        fits: impl Fn(&Object) -> bool,
+    ) -> Result<MailboxPage, SourceError> {
+        let page: UserPage = self.json(call).await?;
+        let users = page.value.iter().filter(|user| fits(user));
+        let mut mailboxes: Vec<MailboxProfile> = users.filter_map(profile).collect();
         self.add_kinds(&mut mailboxes).await;
         Ok(MailboxPage {
             mailboxes,

@@ -12,6 +12,7 @@
 mod broken_server;
 mod content;
 mod faults;
+mod groups;
 mod listing;
 mod requests;
 mod restore;

@@ -46,7 +46,7 @@ pub enum Mailboxes {
     All,
     /// These: addresses or ids.
     Chosen(Vec<String>),
-    /// The members of a group, also those of groups inside it: its address or id.
+    /// The members of a group, also those of groups inside it: its address, id or display name.
     Group(String),
     /// Those that a rule fits.
     Rule(Rule),
@@ -70,8 +70,75 @@ pub enum Attribute {
     Department,
     Company,
     Office,
+    City,
+    State,
     Country,
+    UsageLocation,
     JobTitle,
+    EmployeeType,
+    ExtensionAttribute1,
+    ExtensionAttribute2,
+    ExtensionAttribute3,
+    ExtensionAttribute4,
+    ExtensionAttribute5,
+    ExtensionAttribute6,
+    ExtensionAttribute7,
+    ExtensionAttribute8,
+    ExtensionAttribute9,
+    ExtensionAttribute10,
+    ExtensionAttribute11,
+    ExtensionAttribute12,
+    ExtensionAttribute13,
+    ExtensionAttribute14,
+    ExtensionAttribute15,
+}
+
+impl Attribute {
+    /// Its name in Entra. The fifteen `extensionAttribute…` are those that Exchange calls custom
+    /// attributes.
+    #[must_use]
+    pub fn directory_name(self) -> &'static str {
+        match self {
+            Self::Department => "department",
+            Self::Company => "companyName",
+            Self::Office => "officeLocation",
+            Self::City => "city",
+            Self::State => "state",
+            Self::Country => "country",
+            Self::UsageLocation => "usageLocation",
+            Self::JobTitle => "jobTitle",
+            Self::EmployeeType => "employeeType",
+            Self::ExtensionAttribute1 => "extensionAttribute1",
+            Self::ExtensionAttribute2 => "extensionAttribute2",
+            Self::ExtensionAttribute3 => "extensionAttribute3",
+            Self::ExtensionAttribute4 => "extensionAttribute4",
+            Self::ExtensionAttribute5 => "extensionAttribute5",
+            Self::ExtensionAttribute6 => "extensionAttribute6",
+            Self::ExtensionAttribute7 => "extensionAttribute7",
+            Self::ExtensionAttribute8 => "extensionAttribute8",
+            Self::ExtensionAttribute9 => "extensionAttribute9",
+            Self::ExtensionAttribute10 => "extensionAttribute10",
+            Self::ExtensionAttribute11 => "extensionAttribute11",
+            Self::ExtensionAttribute12 => "extensionAttribute12",
+            Self::ExtensionAttribute13 => "extensionAttribute13",
+            Self::ExtensionAttribute14 => "extensionAttribute14",
+            Self::ExtensionAttribute15 => "extensionAttribute15",
+        }
+    }
+
+    /// True for the fifteen that are parts of one property of an account.
+    #[must_use]
+    pub fn is_extension(self) -> bool {
+        self.directory_name().starts_with("extensionAttribute")
+    }
+}
+
+impl Rule {
+    /// True when an account with this value fits.
+    #[must_use]
+    pub fn fits(&self, value: &str) -> bool {
+        value.trim().to_lowercase() == self.equals.trim().to_lowercase()
+    }
 }
 
 impl Scope {

@@ -111,7 +111,7 @@ impl Reason {
                 "Some mailboxes failed; see each of them for its reason. The next run tries them again"
             }
             Self::HookBefore => {
-                "The script before the backup failed, so nothing was backed up; see its output and run the job again"
+                "The script before the backup failed, so the backup was not made, or was stopped; see its output and run the job again"
             }
             Self::HookAfter => "The backup is good, the script after it failed; see its output",
             Self::ChangeTracking => {

@@ -18,6 +18,9 @@ pub enum AdminError {
     /// No such mailbox.
     #[error("there is no mailbox '{0}'")]
     NoMailbox(String),
+    /// No such group.
+    #[error("there is no group '{0}'")]
+    NoGroup(String),
     /// No such folder.
     #[error("there is no folder '{0}'")]
     NoFolder(String),
@@ -32,7 +35,7 @@ pub enum AdminError {
 /// An item by its immutable id.
 pub type ItemRef = String;
 
-type Done<T> = Result<T, AdminError>;
+pub(super) type Done<T> = Result<T, AdminError>;
 
 impl Admin {
     pub(super) fn account(&self, mailbox: &str) -> Done<Arc<Account>> {

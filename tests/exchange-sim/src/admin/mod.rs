@@ -4,6 +4,7 @@ mod change;
 mod evolve;
 mod exchange;
 mod fault;
+mod group;
 pub(crate) mod http;
 mod truth;
 

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::gate::{Pass, Refusal, enter};
 use super::reply::Reply;
 use super::route::{Op, Route, route};
-use super::{attachments, batch, delta, folders, login, messages, upload, users, write};
+use super::{attachments, batch, delta, folders, groups, login, messages, upload, users, write};
 use crate::faults::FaultKind;
 use crate::journal::LoggedRequest;
 use crate::numbers::{locked, wide};
@@ -138,7 +138,7 @@ async fn attempt(
     let damage = fault(tenant, &name, names).await?;
     check_roles(route.op, &roles)?;
     let reply = match &account {
-        None => users::list(tenant, call)?,
+        None => in_directory(tenant, call, &route)?,
         Some(account) => in_account(tenant, call, &route, account)?,
     };
     Ok(Outcome {
@@ -205,17 +205,29 @@ fn check_roles(op: Op, roles: &[String]) -> Result<(), Failure> {
         return Ok(());
     }
     Err(match op {
-        Op::ListUsers | Op::GetUser => Failure::new(
-            403,
-            "Authorization_RequestDenied",
-            "Insufficient privileges to complete the operation.",
-        ),
+        Op::ListUsers | Op::GetUser | Op::ListGroups | Op::GetGroup | Op::GroupMembers => {
+            Failure::new(
+                403,
+                "Authorization_RequestDenied",
+                "Insufficient privileges to complete the operation.",
+            )
+        }
         _ => Failure::new(
             403,
             "ErrorAccessDenied",
             "Access is denied. Check credentials and try again.",
         ),
     })
+}
+
+fn in_directory(tenant: &Tenant, call: &Call, route: &Route) -> Result<Reply, Failure> {
+    let group = route.group.as_deref().unwrap_or_default();
+    match route.op {
+        Op::ListGroups => groups::list(tenant, call),
+        Op::GetGroup => groups::get(tenant, call, group),
+        Op::GroupMembers => groups::members(tenant, call, group),
+        _ => users::list(tenant, call),
+    }
 }
 
 fn in_account(
@@ -328,6 +340,9 @@ fn in_mailbox(
         Op::Translate => write::translate(call, mailbox),
         Op::ListUsers
         | Op::GetUser
+        | Op::ListGroups
+        | Op::GetGroup
+        | Op::GroupMembers
         | Op::Settings
         | Op::UserPurpose
         | Op::Send

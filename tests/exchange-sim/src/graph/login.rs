@@ -40,6 +40,7 @@ impl Registration {
             certificates: Vec::new(),
             roles: [
                 "User.Read.All",
+                "GroupMember.Read.All",
                 "Mail.Read",
                 "Mail.ReadWrite",
                 "MailboxSettings.Read",

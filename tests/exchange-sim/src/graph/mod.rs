@@ -9,6 +9,7 @@ pub(crate) mod dispatch;
 pub(crate) mod failure;
 pub(crate) mod folders;
 pub(crate) mod gate;
+pub(crate) mod groups;
 pub(crate) mod input;
 pub(crate) mod json;
 pub(crate) mod login;

@@ -8,6 +8,9 @@ use super::failure::Failure;
 pub(crate) enum Op {
     ListUsers,
     GetUser,
+    ListGroups,
+    GetGroup,
+    GroupMembers,
     Settings,
     UserPurpose,
     ListFolders,
@@ -42,6 +45,11 @@ impl Op {
             Self::ListUsers | Self::GetUser => {
                 &["User.Read.All", "User.ReadBasic.All", "Directory.Read.All"]
             }
+            Self::ListGroups | Self::GetGroup | Self::GroupMembers => &[
+                "GroupMember.Read.All",
+                "Group.Read.All",
+                "Directory.Read.All",
+            ],
             Self::Settings | Self::UserPurpose => {
                 &["MailboxSettings.Read", "MailboxSettings.ReadWrite"]
             }
@@ -67,6 +75,7 @@ pub(crate) struct Route {
     /// The path with placeholders, for the request log.
     pub(crate) template: String,
     pub(crate) user: Option<String>,
+    pub(crate) group: Option<String>,
     pub(crate) folder: Option<String>,
     pub(crate) message: Option<String>,
     pub(crate) attachment: Option<String>,
@@ -87,11 +96,15 @@ pub(crate) fn route(call: &Call) -> Result<Route, Failure> {
         op: Op::ListUsers,
         template: String::new(),
         user: None,
+        group: None,
         folder: None,
         message: None,
         attachment: None,
     };
     let method = call.method.as_str();
+    if let ["groups", rest @ ..] = parts.as_slice() {
+        return group_route(route, method, rest);
+    }
     if parts.first() != Some(&"users") {
         return Err(unknown(&parts));
     }
@@ -137,6 +150,23 @@ pub(crate) fn route(call: &Call) -> Result<Route, Failure> {
             &[("POST", Op::CreateEvent)],
         ),
         _ => Err(unknown(&parts)),
+    }
+}
+
+fn group_route(mut route: Route, method: &str, parts: &[&str]) -> Result<Route, Failure> {
+    let [group, rest @ ..] = parts else {
+        return finish(route, method, "/groups", &[("GET", Op::ListGroups)]);
+    };
+    route.group = Some((*group).to_owned());
+    match rest {
+        [] => finish(route, method, "/groups/{id}", &[("GET", Op::GetGroup)]),
+        ["transitiveMembers", "microsoft.graph.user"] => finish(
+            route,
+            method,
+            "/groups/{id}/transitiveMembers/microsoft.graph.user",
+            &[("GET", Op::GroupMembers)],
+        ),
+        other => Err(unknown(other)),
     }
 }
 

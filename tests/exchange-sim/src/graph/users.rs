@@ -1,5 +1,7 @@
 //! The directory.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -9,11 +11,12 @@ use super::failure::Failure;
 use super::json::put;
 use super::odata;
 use super::reply::Reply;
+use crate::numbers::locked;
 use crate::store::users::{Account, AccountKind};
 use crate::tenant::Tenant;
 
 /// Everything that can be selected of a user.
-const FIELDS: &[&str] = &[
+pub(crate) const FIELDS: &[&str] = &[
     "id",
     "displayName",
     "givenName",
@@ -33,6 +36,13 @@ const FIELDS: &[&str] = &[
     "mobilePhone",
     "officeLocation",
     "otherMails",
+    "companyName",
+    "city",
+    "state",
+    "country",
+    "usageLocation",
+    "employeeType",
+    "onPremisesExtensionAttributes",
 ];
 
 /// Given without `$select`.
@@ -50,59 +60,74 @@ const DEFAULT_FIELDS: &[&str] = &[
     "userPrincipalName",
 ];
 
+/// Where a page of accounts goes on.
 #[derive(Serialize, Deserialize)]
-struct PageToken {
-    after: usize,
-    top: usize,
-    select: Option<Vec<String>>,
+pub(crate) struct PageToken {
+    pub(crate) after: usize,
+    pub(crate) top: usize,
+    pub(crate) select: Option<Vec<String>>,
 }
 
-/// `GET /users`.
-pub(crate) fn list(tenant: &Tenant, call: &Call) -> Result<Reply, Failure> {
-    let token = call.query.iter().find(|(name, _)| name == "$skiptoken");
-    let page = if let Some((_, text)) = token {
-        if call.query.iter().any(|(name, _)| name != "$skiptoken") {
-            return Err(Failure::bad("Follow the nextLink as it is."));
-        }
-        open(&tenant.key, text).ok_or_else(|| {
-            Failure::new(
-                400,
-                "Directory_ExpiredPageToken",
-                "The specified page token value has expired.",
-            )
-        })?
-    } else {
-        let options = odata::options(call, &["$select", "$top"], FIELDS, 999)?;
-        PageToken {
-            after: 0,
-            top: options.top.unwrap_or(100),
-            select: options.select,
-        }
+/// The token of a link that goes on, if the call has one.
+pub(crate) fn page_token(tenant: &Tenant, call: &Call) -> Result<Option<PageToken>, Failure> {
+    let Some((_, text)) = call.query.iter().find(|(name, _)| name == "$skiptoken") else {
+        return Ok(None);
     };
-    let all = tenant.visible_accounts();
+    if call.query.iter().any(|(name, _)| name != "$skiptoken") {
+        return Err(Failure::bad("Follow the nextLink as it is."));
+    }
+    let token = open(&tenant.key, text).ok_or_else(|| {
+        Failure::new(
+            400,
+            "Directory_ExpiredPageToken",
+            "The specified page token value has expired.",
+        )
+    })?;
+    Ok(Some(token))
+}
+
+/// One page of accounts; `path` is where the next one is.
+pub(crate) fn page_of(
+    tenant: &Tenant,
+    all: &[Arc<Account>],
+    page: PageToken,
+    path: &str,
+    mut answer: Value,
+) -> Reply {
     let values: Vec<Value> = all
         .iter()
         .skip(page.after)
         .take(page.top)
         .map(|account| user_json(account, page.select.as_deref()))
         .collect();
-    let mut answer = json!({
-        "@odata.context": format!("{}/v1.0/$metadata#users", tenant.base_url()),
-    });
     let after = page.after + page.top;
     if after < all.len() {
         let token = seal(&tenant.key, &PageToken { after, ..page });
-        put(
-            &mut answer,
-            "@odata.nextLink",
-            json!(format!(
-                "{}/v1.0/users?$skiptoken={token}",
-                tenant.base_url()
-            )),
-        );
+        let next = format!("{}/v1.0{path}?$skiptoken={token}", tenant.base_url());
+        put(&mut answer, "@odata.nextLink", json!(next));
     }
     put(&mut answer, "value", values);
-    Ok(Reply::json(answer))
+    Reply::json(answer)
+}
+
+/// `GET /users`.
+pub(crate) fn list(tenant: &Tenant, call: &Call) -> Result<Reply, Failure> {
+    let page = match page_token(tenant, call)? {
+        Some(page) => page,
+        None => {
+            let options = odata::options(call, &["$select", "$top"], FIELDS, 999)?;
+            PageToken {
+                after: 0,
+                top: options.top.unwrap_or(100),
+                select: options.select,
+            }
+        }
+    };
+    let answer = json!({
+        "@odata.context": format!("{}/v1.0/$metadata#users", tenant.base_url()),
+    });
+    let all = tenant.visible_accounts();
+    Ok(page_of(tenant, &all, page, "/users", answer))
 }
 
 /// `GET /users/{id}`.
@@ -136,11 +161,28 @@ fn user_json(account: &Account, select: Option<&[String]>) -> Value {
                 None => json!([]),
             },
             "createdDateTime" => json!("2021-04-06T07:08:09Z"),
-            _ => Value::Null,
+            "onPremisesExtensionAttributes" => extensions(account),
+            other => match locked(&account.attributes).get(other) {
+                Some(value) => json!(value),
+                None => Value::Null,
+            },
         };
         out.insert(name.to_owned(), value);
     }
     Value::Object(out)
+}
+
+/// All fifteen are always there.
+fn extensions(account: &Account) -> Value {
+    let attributes = locked(&account.attributes);
+    let fields = (1..=15).map(|number| {
+        let name = format!("extensionAttribute{number}");
+        let value = attributes
+            .get(&name)
+            .map_or(Value::Null, |value| json!(value));
+        (name, value)
+    });
+    Value::Object(fields.collect())
 }
 
 fn plans(account: &Account) -> Value {

@@ -3,6 +3,7 @@
 pub(crate) mod changes;
 mod exchange_folders;
 pub(crate) mod folders;
+pub(crate) mod groups;
 pub(crate) mod ids;
 pub(crate) mod mailbox;
 pub(crate) mod overlay;

@@ -1,5 +1,6 @@
 //! The directory.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -65,6 +66,8 @@ pub(crate) struct Account {
     pub(crate) kind: AccountKind,
     pub(crate) is_enabled: bool,
     pub(crate) is_removed: AtomicBool,
+    /// What the directory knows of the person, by the names of the properties.
+    pub(crate) attributes: Mutex<BTreeMap<String, String>>,
     state: AtomicU8,
     pub(crate) gate: Gate,
     pub(crate) mailbox: Option<Mutex<Mailbox>>,
@@ -107,6 +110,7 @@ impl Account {
                 AccountKind::Shared | AccountKind::Room | AccountKind::Equipment
             ),
             is_removed: AtomicBool::new(false),
+            attributes: Mutex::default(),
             state: AtomicU8::new(0),
             gate: Gate::default(),
             key: mailbox.as_ref().map_or(0, |mailbox| mailbox.key),

@@ -6,6 +6,7 @@ mod create_folder;
 mod create_item;
 mod delete_folder;
 mod delete_item;
+mod expand_dl;
 mod export_items;
 mod find_folder;
 mod find_item;
@@ -40,7 +41,7 @@ pub(crate) fn routing(operation: &str) -> Option<Routing> {
         "SyncFolderHierarchy" | "SyncFolderItems" | "ExportItems" | "UploadItems" | "SendItem" => {
             Routing::Refused
         }
-        "ResolveNames" | "ConvertId" | "GetServerTimeZones" => Routing::Either,
+        "ResolveNames" | "ExpandDL" | "ConvertId" | "GetServerTimeZones" => Routing::Either,
         _ => return None,
     })
 }
@@ -68,6 +69,7 @@ pub(crate) fn run(context: &Context, request: &Node) -> Answer {
         "SendItem" => send_item::run(context, request),
         "CreateAttachment" => create_attachment::run(context, request),
         "ResolveNames" => Ok(vec![resolve_names::run(context, request)]),
+        "ExpandDL" => Ok(vec![expand_dl::run(context, request)]),
         "ConvertId" => convert_id::run(context, request),
         "GetServerTimeZones" => Ok(vec![time_zones::run(context, request)]),
         _ => Err(Fault::new(

@@ -7,8 +7,14 @@
     missing_docs
 )]
 
+mod active;
+mod definitions;
+mod hooks;
+mod scope;
+#[path = "../support/mod.rs"]
 mod support;
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
 
 use exchange_sim::{MailProfile, SimTenant, SimTenantBuilder};
@@ -27,7 +33,7 @@ storage = \"main\"
 sensitive_items = true
 ";
 
-fn tenant(mailboxes: u32, items: u32) -> SimTenantBuilder {
+pub(crate) fn tenant(mailboxes: u32, items: u32) -> SimTenantBuilder {
     let builder = SimTenant::builder()
         .mailboxes(mailboxes)
         .items_per_mailbox(items);
@@ -35,14 +41,20 @@ fn tenant(mailboxes: u32, items: u32) -> SimTenantBuilder {
     builder.other_accounts(false).rebuild_mime(false)
 }
 
-fn write(world: &World, name: &str, text: &str) -> String {
+pub(crate) fn write(world: &World, name: &str, text: &str) -> String {
     let path = world.path(name);
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
-fn serve(world: &World) -> Child {
-    let mut command = world.command(&["serve", "--workers", "3", "--lease", "2", "--quiet"]);
+pub(crate) fn serve(world: &World) -> Child {
+    serve_with(world, "2", &[])
+}
+
+/// `lease` is short where a process is killed, and long where it must not count as killed.
+pub(crate) fn serve_with(world: &World, lease: &str, more: &[&str]) -> Child {
+    let mut command = world.command(&["serve", "--workers", "3", "--lease", lease, "--quiet"]);
+    command.args(more);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap()
 }
@@ -67,6 +79,41 @@ async fn until(world: &World, state: &str) -> Value {
         job(world).await,
         tasks.text()
     );
+}
+
+/// The job of this name.
+pub(crate) async fn named(world: &World, name: &str) -> Value {
+    let all = world.json(&["job", "ls"]).await.expect(0).objects("job");
+    let found = all.into_iter().find(|job| job["name"] == name);
+    found.unwrap_or_else(|| panic!("there is no job {name}"))
+}
+
+/// Waits until a job fits; other processes do the work.
+pub(crate) async fn wait_for(world: &World, name: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    for _ in 0..600 {
+        let job = named(world, name).await;
+        if fits(&job) {
+            return job;
+        }
+    }
+    let shown = world.run(&["job", "show", name]).await;
+    panic!("{name} does not become what it should:\n{}", shown.text());
+}
+
+/// How the tasks of a run stand, by address.
+pub(crate) async fn tasks(world: &World, name: &str, run: u64) -> BTreeMap<String, String> {
+    let run = run.to_string();
+    let listed = world.json(&["job", "tasks", name, "--run", &run]).await;
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let tasks = listed.expect(0).objects("task").into_iter();
+    tasks
+        .map(|task| (word(&task["address"]), word(&task["state"]["code"])))
+        .collect()
+}
+
+pub(crate) async fn end(mut child: Child) {
+    terminate(&child);
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
 }
 
 fn terminate(child: &Child) {
@@ -95,6 +142,28 @@ async fn a_job_is_defined_in_a_file_and_run_by_serve() {
     world.run(&["job", "start", "ALL MAIL"]).await.expect(0);
     let done = until(&world, "completed").await;
     assert_eq!(done["words"], "finished");
+    assert_eq!(
+        (&done["job_type"], &done["storage"]),
+        (&"one_time".into(), &"main".into())
+    );
+    let progress = &done["progress"];
+    assert_eq!(progress["counters"]["items_stored"], 20, "{progress}");
+    assert_eq!(progress["mailboxes"], serde_json::json!([2, 0, 0]));
+    // Each guide has its own words for the same.
+    for (list, words) in [
+        ("list", "finished"),
+        ("card", "finished"),
+        ("health", "Disabled"),
+        ("account", "Completed"),
+        ("backup", "Completed"),
+    ] {
+        let shown = world.json(&["job", "ls", "--words", list]).await.expect(0);
+        let shown = shown.object("job");
+        assert!(
+            shown["words"].as_str().unwrap().starts_with(words),
+            "{list}: {shown}"
+        );
+    }
     terminate(&child);
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
 
@@ -116,6 +185,10 @@ async fn a_job_is_defined_in_a_file_and_run_by_serve() {
             .all(|task| task["state"]["code"] == "completed")
     );
     let shown = world.json(&["job", "show", "All mail"]).await.expect(0);
+    assert_eq!(
+        shown.object("job_definition")["definition"]["items"]["sensitive_items"],
+        true
+    );
     assert!(shown.objects("job_event").len() >= 4);
     world.run(&["verify", "--source"]).await.expect(0);
 
