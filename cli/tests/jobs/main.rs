@@ -247,3 +247,30 @@ async fn serve_is_killed_again_and_again_and_the_job_is_done_all_the_same() {
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
     world.run(&["verify", "--full", "--source"]).await.expect(0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_serves_on_one_database_share_the_work_and_do_nothing_twice() {
+    let world = World::ready(tenant(6, 5)).await;
+    let file = write(&world, "jobs.toml", JOB);
+    world.run(&["apply", "-f", &file]).await.expect(0);
+    let both = [serve_with(&world, "60", &[]), serve_with(&world, "60", &[])];
+    world.run(&["job", "start", "All mail"]).await.expect(0);
+    let done = until(&world, "completed").await;
+    assert_eq!(done["runs"], 1);
+    assert_eq!(done["progress"]["counters"]["items_stored"], 30, "{done}");
+    for child in both {
+        end(child).await;
+    }
+    assert_eq!(tasks(&world, "All mail", 1).await.len(), 6);
+    // One restore point each, and one event for each state.
+    for address in world.addresses() {
+        let listed = world.json(&["snapshots", "--mailbox", &address]).await;
+        assert_eq!(listed.expect(0).objects("snapshot").len(), 1, "{address}");
+    }
+    let shown = world.json(&["job", "show", "All mail"]).await.expect(0);
+    let events = shown.objects("job_event").into_iter();
+    let states: Vec<_> = events
+        .filter(|event| event["event"]["event"]["what"] == "run_state")
+        .collect();
+    assert_eq!(states.len(), 3, "queued, running, completed: {states:?}");
+}

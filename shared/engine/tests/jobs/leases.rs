@@ -7,7 +7,7 @@ use mailkeep_engine::StopSignal;
 use mailkeep_engine::ledger::JobEvent;
 use mailkeep_engine::work::{TaskMessage, Worked};
 use mailkeep_model::state::{CancelReason, End, Reason, State};
-use mailkeep_ports::{Clock as _, Outgoing, Queue as _, TestClock};
+use mailkeep_ports::{CallFault, Clock as _, FaultPlan, Outgoing, Queue as _, TestClock};
 
 use crate::rig::{LEASE, World, one_time, plain};
 
@@ -381,4 +381,56 @@ async fn work_under_way_is_stopped_softly() {
         assert_eq!((run.in_flight, run.waiting), (0, 1));
         assert_eq!(process.tasks(&id, 1).await[0].state, State::OutOfWindow);
     }
+}
+
+/// Two clones of one worker receive one message. Returns how many calls there were before, and what
+/// became of the message with the first and with the second.
+async fn doubled(plan: &FaultPlan) -> (u64, [Worked; 2]) {
+    let start = "2026-01-05T09:00:00Z".parse().unwrap();
+    let world = World::at(&["ann"], TestClock::manual(start));
+    let clock = world.clock.clone();
+    *world.site.during.lock().unwrap() = Some(Arc::new(move |_, _| {
+        let clock = clock.clone();
+        Box::pin(async move { clock.sleep(Duration::from_secs(10)).await })
+    }));
+    let process = world.failing_process(plan);
+    let id = process.jobs.create(&one_time("All")).await.unwrap().id;
+    process.start(&id).await;
+    process.tick().await;
+    let before = plan.calls();
+    let message = world.queue.receive(1, LEASE).await.unwrap().remove(0);
+    let mut works = vec![];
+    for _ in 0..2 {
+        let (worker, message) = (process.worker.clone(), message.clone());
+        works.push(tokio::spawn(async move {
+            worker.work_on(&message, &StopSignal::new()).await.unwrap()
+        }));
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+    }
+    for _ in 0..200 {
+        world.clock.advance(Duration::from_millis(100));
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(world.site.done().len(), 1, "it is worked on once");
+    let second = works.pop().unwrap().await.unwrap();
+    (before, [works.pop().unwrap().await.unwrap(), second])
+}
+
+#[tokio::test]
+async fn clones_of_a_worker_do_not_take_each_others_leases_for_their_own() {
+    let (before, worked) = doubled(&FaultPlan::new()).await;
+    assert_eq!(worked, [Worked::Done, Worked::Skipped]);
+    // The first one reads task, cycle, definition and lease. Then it is not answered, and the second one
+    // takes the mailbox while it waits.
+    for fault in [CallFault::RequestLost, CallFault::Busy] {
+        let (_, worked) = doubled(&FaultPlan::new().at(before + 5, fault)).await;
+        assert_eq!(worked, [Worked::Skipped, Worked::Done], "{fault:?}");
+    }
+    // Its own it knows, although it was not answered.
+    let lost = FaultPlan::new().at(before + 5, CallFault::AnswerLost);
+    assert_eq!(doubled(&lost).await.1, [Worked::Done, Worked::Skipped]);
 }
