@@ -152,6 +152,17 @@ class Mailbox:
             raise Damaged(f"message has {len(out)} bytes instead of {item.uint(6)}")
         if blake3(out).digest() != item.bytes(5):
             raise Damaged("the hash of the message differs")
+        self.export_stream(frame, find)
+        return out
+
+    def export_stream(self, frame, find):
+        """The bytes of the source's own lossless form, which only an Exchange server reads; None without one."""
+        export = Message(frame).optional(8)
+        if not export:
+            return None
+        out = self.sized(export.bytes(1), export.uint(2), find)
+        if blake3(out).digest() != export.bytes(3):
+            raise Damaged("the hash of the export stream differs")
         return out
 
     def segment(self, segment, find):

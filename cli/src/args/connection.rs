@@ -41,7 +41,9 @@ Examples:
       --certificate-file app.pem --private-key-file app.key
   mailkeep connection add gov --vault ./vault --tenant 1111… --client-id 2222… --cloud us-gov-l4
   mailkeep connection add hq --vault ./vault --ews-url https://mail.contoso.example/EWS/Exchange.asmx \\
-      --user 'CONTOSO\\svc-backup' --mailboxes-file addresses.txt --authority-file contoso-ca.pem";
+      --user 'CONTOSO\\svc-backup' --mailboxes-file addresses.txt --authority-file contoso-ca.pem
+  mailkeep connection add hq --vault ./vault --ews-autodiscover ann@contoso.example \\
+      --user 'CONTOSO\\svc-backup' --mailboxes-file addresses.txt";
 
 /// `mailkeep connection add`.
 #[derive(Debug, Args)]
@@ -50,10 +52,10 @@ pub struct AddArgs {
     /// A name of your choice
     pub name: String,
     /// Directory (tenant) id
-    #[arg(long, value_name = "ID", required_unless_present = "ews_url")]
+    #[arg(long, value_name = "ID", required_unless_present = "exchange_place")]
     pub tenant: Option<String>,
     /// Application (client) id
-    #[arg(long, value_name = "ID", required_unless_present = "ews_url")]
+    #[arg(long, value_name = "ID", required_unless_present = "exchange_place")]
     pub client_id: Option<String>,
     /// Microsoft cloud that the tenant lives in
     #[arg(long, value_enum, default_value_t)]
@@ -89,28 +91,51 @@ pub struct AddArgs {
 #[command(next_help_heading = "Exchange on premises")]
 pub struct ExchangeArgs {
     /// Reach Exchange 2013 to Subscription Edition at this address of its Web Services
-    #[arg(long, value_name = "URL", conflicts_with_all = ["graph_url"])]
+    #[arg(
+        long,
+        value_name = "URL",
+        conflicts_with = "graph_url",
+        group = "exchange_place"
+    )]
     pub ews_url: Option<String>,
+    /// Reach it where Autodiscover says, asked about this mail address
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        conflicts_with = "graph_url",
+        group = "exchange_place"
+    )]
+    pub ews_autodiscover: Option<String>,
+    /// Ask Autodiscover here (ends in autodiscover.svc or .xml) and not at the address's domain
+    #[arg(long, value_name = "URL", requires = "ews_autodiscover")]
+    pub autodiscover_url: Option<String>,
+    /// A host outside of the address's domain that Autodiscover may lead credentials to (repeatable)
+    #[arg(
+        long = "trust-host",
+        value_name = "HOST",
+        requires = "ews_autodiscover"
+    )]
+    pub trusted_hosts: Vec<String>,
     /// How the service account logs in; oauth takes --tenant and --client-id
-    #[arg(long, value_enum, default_value_t, requires = "ews_url")]
+    #[arg(long, value_enum, default_value_t, requires = "exchange_place")]
     pub login: ExchangeLogin,
     /// The service account, DOMAIN\\user or user@domain
-    #[arg(long, value_name = "USER", requires = "ews_url")]
+    #[arg(long, value_name = "USER", requires = "exchange_place")]
     pub user: Option<String>,
     /// Read its password from the first line of this file
     #[arg(long, value_name = "PATH", requires = "user")]
     pub password_file: Option<PathBuf>,
     /// By which right mailboxes are opened
-    #[arg(long, value_enum, default_value_t, requires = "ews_url")]
+    #[arg(long, value_enum, default_value_t, requires = "exchange_place")]
     pub access: ExchangeAccess,
     /// Primary addresses of the mailboxes, one per line: EWS has no list of them
-    #[arg(long, value_name = "PATH", requires = "ews_url")]
+    #[arg(long, value_name = "PATH", requires = "exchange_place")]
     pub mailboxes_file: Option<PathBuf>,
     /// Trust certificates of this private authority, too: its PEM file
-    #[arg(long, value_name = "PATH", requires = "ews_url")]
+    #[arg(long, value_name = "PATH", requires = "exchange_place")]
     pub authority_file: Option<PathBuf>,
     /// Name under which the mailboxes are kept [default: the server's host name]
-    #[arg(long, value_name = "NAME", requires = "ews_url")]
+    #[arg(long, value_name = "NAME", requires = "exchange_place")]
     pub organisation: Option<String>,
 }
 

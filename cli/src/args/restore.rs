@@ -47,6 +47,9 @@ pub struct RestoreArgs {
     /// What to do about an item that is there already
     #[arg(long, value_enum, default_value_t, help_heading = "Where to")]
     pub on_conflict: OnConflict,
+    /// Make items from their messages and properties, even where Exchange's own lossless form was kept
+    #[arg(long)]
+    pub without_export_streams: bool,
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,

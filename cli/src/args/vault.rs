@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use mailkeep_model::Extent;
 use mailkeep_ports::LockMode;
 use mailkeep_vault::LockPolicy;
 
@@ -119,6 +120,9 @@ pub struct BackupArgs {
     /// Also folders that mail clients hide
     #[arg(long)]
     pub include_hidden: bool,
+    /// What is taken beside visible folders.
+    #[command(flatten)]
+    pub extent: ExtentArgs,
     /// How many mailboxes to back up at the same time
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=32))]
     pub concurrent_mailboxes: u8,
@@ -129,6 +133,32 @@ pub struct BackupArgs {
     /// Opening the vault.
     #[command(flatten)]
     pub unlock: UnlockArgs,
+}
+
+/// What a backup takes beside visible folders and messages with their properties.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Beyond the visible mailbox")]
+pub struct ExtentArgs {
+    /// Also the archive mailbox, as a folder tree of its own (Exchange on premises)
+    #[arg(long)]
+    pub archive: bool,
+    /// Also Recoverable Items, as a folder tree of its own; with --archive those of the archive, too
+    #[arg(long)]
+    pub recoverable_items: bool,
+    /// Keep Exchange's own lossless form of each item, too; restores to Exchange use it (Exchange on
+    /// premises)
+    #[arg(long)]
+    pub export_streams: bool,
+}
+
+impl From<ExtentArgs> for Extent {
+    fn from(args: ExtentArgs) -> Self {
+        Self {
+            archive: args.archive,
+            recoverable_items: args.recoverable_items,
+            export_streams: args.export_streams,
+        }
+    }
 }
 
 const VERIFY_EXAMPLES: &str = "\

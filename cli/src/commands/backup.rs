@@ -38,6 +38,7 @@ pub(super) async fn run(session: &Session, args: &BackupArgs) -> Result<Exit, Cl
         };
     }
     request.include_hidden = args.include_hidden;
+    request.extent = args.extent.into();
     request.concurrent_mailboxes = usize::from(args.concurrent_mailboxes);
     let source = session.connect(connection)?.source;
     let clock = Arc::clone(&session.clock);

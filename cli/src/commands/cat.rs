@@ -22,6 +22,8 @@ struct Line<'a> {
     item: ItemObject<'a>,
     content_bytes: Option<u64>,
     representation: Option<mailkeep_model::Representation>,
+    export_stream_bytes: Option<u64>,
+    export_stream_server: Option<&'a str>,
     versions: Vec<VersionLine>,
 }
 
@@ -58,6 +60,8 @@ pub(super) async fn run(session: &Session, args: &CatArgs) -> Result<Exit, CliEr
             item: ItemObject::of(&mailbox.profile().address, &folder, &version),
             content_bytes: reader.as_ref().map(ItemReader::size_bytes),
             representation: reader.as_ref().map(ItemReader::representation),
+            export_stream_bytes: reader.as_ref().and_then(ItemReader::export_bytes),
+            export_stream_server: reader.as_ref().and_then(ItemReader::export_server_version),
             versions: versions
                 .iter()
                 .map(|version| VersionLine {

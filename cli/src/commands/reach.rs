@@ -1,7 +1,9 @@
 //! What a new connection reaches, from the arguments of `mailkeep connection add`.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use mailkeep_exchange::ews::{EwsAutodiscover, discover};
 use mailkeep_exchange::graph;
 use mailkeep_setup::connection::{
     Access, Credential, ExchangeLogin, ExchangeReach, GraphReach, Reach,
@@ -18,10 +20,11 @@ use crate::{CliError, files};
 /// # Errors
 /// When something is missing, cannot be read or is not usable.
 pub(super) async fn reach(session: &Session, args: &AddArgs) -> Result<Reach, CliError> {
-    match &args.exchange.ews_url {
-        Some(url) => exchange(session, args, url).await.map(Reach::Exchange),
-        None => tenant(session, args).await.map(Reach::Graph),
+    let given = &args.exchange;
+    if given.ews_url.is_some() || given.ews_autodiscover.is_some() {
+        return exchange(session, args).await.map(Reach::Exchange);
     }
+    tenant(session, args).await.map(Reach::Graph)
 }
 
 fn needed(value: Option<&String>, option: &str) -> Result<String, CliError> {
@@ -64,16 +67,22 @@ async fn tenant(session: &Session, args: &AddArgs) -> Result<GraphReach, CliErro
     )?)
 }
 
-async fn exchange(session: &Session, args: &AddArgs, url: &str) -> Result<ExchangeReach, CliError> {
-    let given = &args.exchange;
+/// The host of an address of EWS.
+fn host(url: &str) -> Result<String, CliError> {
     let host = Url::parse(url)
         .ok()
-        .and_then(|url| url.host_str().map(str::to_lowercase))
-        .ok_or_else(|| {
-            CliError::Usage(
-                "--ews-url must look like https://mail.example.com/EWS/Exchange.asmx".to_owned(),
-            )
-        })?;
+        .and_then(|url| url.host_str().map(str::to_lowercase));
+    host.ok_or_else(|| {
+        CliError::Usage(
+            "--ews-url must look like https://mail.example.com/EWS/Exchange.asmx".to_owned(),
+        )
+    })
+}
+
+async fn exchange(session: &Session, args: &AddArgs) -> Result<ExchangeReach, CliError> {
+    let given = &args.exchange;
+    // A typo shows before anybody is asked for a secret.
+    given.ews_url.as_deref().map(host).transpose()?;
     let file = needed(
         given
             .mailboxes_file
@@ -106,16 +115,34 @@ async fn exchange(session: &Session, args: &AddArgs, url: &str) -> Result<Exchan
         }
     };
     let authority = given.authority_file.as_deref();
+    let authority_pem = authority.map(files::read_small_text).transpose()?;
+    let url = match (&given.ews_url, &given.ews_autodiscover) {
+        (None, Some(address)) => {
+            let asked = EwsAutodiscover {
+                address: address.clone(),
+                start: given.autodiscover_url.clone(),
+                trusted_hosts: given.trusted_hosts.clone(),
+                login: login.clone().into_settings(),
+                authority_pem: authority_pem.clone(),
+            };
+            let (clock, rng) = (Arc::clone(&session.clock), Arc::clone(&session.rng));
+            discover(&asked, clock, rng).await?.ews_url
+        }
+        (url, _) => url.clone().unwrap_or_default(),
+    };
     Ok(ExchangeReach {
-        organisation: given.organisation.clone().unwrap_or(host),
-        url: url.to_owned(),
+        organisation: match &given.organisation {
+            Some(organisation) => organisation.clone(),
+            None => host(&url)?,
+        },
+        url,
         login,
         access: match given.access {
             ExchangeAccess::Impersonation => Access::Impersonation,
             ExchangeAccess::Delegate => Access::Delegate,
         },
         mailboxes,
-        authority_pem: authority.map(files::read_small_text).transpose()?,
+        authority_pem,
     })
 }
 

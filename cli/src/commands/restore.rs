@@ -74,6 +74,7 @@ pub(super) async fn run(session: &Session, args: &RestoreArgs) -> Result<Exit, C
             OnConflict::Copy => ConflictPolicy::Copy,
             OnConflict::Replace => ConflictPolicy::Replace,
         },
+        use_export_streams: !args.without_export_streams,
         ..RestoreRequest::new(
             mailbox.id().clone(),
             target_mailbox(&tenant, &realm, &mailbox, args).await?,

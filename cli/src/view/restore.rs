@@ -96,6 +96,12 @@ pub fn show_plan(output: &mut Output, plan: &RestorePlan) -> Result<(), CliError
             ],
         )?;
     }
+    if plan.not_restorable() > 0 {
+        output.line(format!(
+            "{} cannot be restored there: the target has no such kinds",
+            human::plural(plan.not_restorable(), "item")
+        ))?;
+    }
     output.line(format!(
         "To restore: {}, {} (restore point {}). Nothing was written.",
         human::plural(plan.items(), "item"),
@@ -143,6 +149,16 @@ pub fn summary_lines(summary: &RestoreSummary) -> Vec<String> {
         }
     }
     let mut lines = vec![text];
+    if !summary.not_restorable.is_empty() {
+        let kinds = summary.not_restorable.iter();
+        let kinds: Vec<String> = kinds
+            .map(|(kind, number)| format!("{} {kind}", human::count(*number)))
+            .collect();
+        lines.push(format!(
+            "The target cannot have these kinds, which stay in the vault: {}",
+            kinds.join(", ")
+        ));
+    }
     if let Some(folder) = &summary.new_folder {
         lines.push(format!("Folder: {}", human::printable(folder)));
     }

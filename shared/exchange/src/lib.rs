@@ -16,9 +16,11 @@ pub mod target;
 
 pub use error::SourceError;
 pub use source::{
-    ByteStream, ChangePage, Cursor, FolderChanges, FolderCursor, ItemChange, ItemContent,
-    MailboxPage, PermissionCheck, Source, SourceItem, SourceMetrics, SyncRequest, SyncRound,
+    ByteStream, ChangePage, Cursor, ExportStream, FolderChanges, FolderCursor, ItemChange,
+    ItemContent, MailboxPage, PermissionCheck, Source, SourceItem, SourceMetrics, SyncRequest,
+    SyncRound,
 };
 pub use target::{
-    AttachmentContent, CreateOutcome, ExistingItem, RestoreAttachment, RestoreItem, Target,
+    AttachmentContent, CreateOutcome, ExistingItem, RestoreAttachment, RestoreExport, RestoreItem,
+    Target,
 };

@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use futures::Stream;
 use mailkeep_model::job::Rule;
 use mailkeep_model::{
-    FailureClass, Folder, FolderId, Item, ItemId, MailboxProfile, Representation, SourceMailboxId,
+    Extent, FailureClass, Folder, FolderId, Item, ItemId, MailboxProfile, Representation,
+    SourceMailboxId,
 };
 
 use crate::SourceError;
@@ -62,6 +63,9 @@ pub struct FolderChanges {
     pub is_complete: bool,
     /// Where to go on next time.
     pub cursor: Option<Cursor>,
+    /// A tree beside the visible one that could not be read, and why. Its folders are named as they
+    /// were known.
+    pub unread: Option<Box<SourceError>>,
 }
 
 /// One folder to follow.
@@ -83,6 +87,8 @@ pub struct SyncRequest {
     /// Folders of earlier runs as stored (the connector needs well-known names and hidden folders
     /// that change feeds do not repeat).
     pub known_folders: Vec<Folder>,
+    /// Which trees are wanted beside the visible one. Known folders of others stay as they are.
+    pub extent: Extent,
 }
 
 /// The first answers of a mailbox: its tree and the first page of every requested folder.
@@ -134,6 +140,14 @@ pub struct ItemContent {
     pub rebuilt_because: Option<String>,
     /// RFC 822 bytes.
     pub mime: ByteStream,
+}
+
+/// Exchange's own lossless form of an item.
+pub struct ExportStream {
+    /// Version of the server that wrote it; empty when it does not say.
+    pub server_version: String,
+    /// The bytes, which only a server reads.
+    pub bytes: ByteStream,
 }
 
 /// What a connector counted since it was made.
@@ -235,6 +249,23 @@ pub trait Source: Send + Sync + 'static {
         mailbox: &SourceMailboxId,
         item: &Item,
     ) -> Result<ItemContent, SourceError>;
+
+    /// What of an [`Extent`] this source has.
+    fn offers(&self) -> Extent {
+        Extent::default()
+    }
+
+    /// The lossless form of one item, where the source has one.
+    ///
+    /// # Errors
+    /// Class `ItemPermanent` when this item cannot be exported; its content may be readable.
+    async fn export(
+        &self,
+        _mailbox: &SourceMailboxId,
+        _item: &Item,
+    ) -> Result<Option<ExportStream>, SourceError> {
+        Ok(None)
+    }
 
     /// Where these items are now; `Ok(None)` for an item that does not exist any more. Answers in
     /// the order of `items`. Used before a removal counts as a deletion and to retry gaps.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mailkeep_model::{Address, Folder, FolderId, Item, ItemId, SourceMailboxId};
+use mailkeep_model::{Address, Folder, FolderId, Item, ItemId, ItemKind, SourceMailboxId};
 
 use crate::{ByteStream, SourceError};
 
@@ -31,6 +31,15 @@ pub struct RestoreAttachment {
     pub content: Arc<dyn AttachmentContent>,
 }
 
+/// Exchange's own lossless form of an item, as it was kept.
+#[derive(Clone)]
+pub struct RestoreExport {
+    /// Version of the server that wrote it; empty when it did not say.
+    pub server_version: String,
+    /// The bytes.
+    pub content: Arc<dyn AttachmentContent>,
+}
+
 /// One item to restore.
 #[derive(Clone)]
 pub struct RestoreItem {
@@ -48,6 +57,10 @@ pub struct RestoreItem {
     pub properties_json: Vec<u8>,
     /// Attachments.
     pub attachments: Vec<RestoreAttachment>,
+    /// The lossless form, to be used where the target takes it.
+    pub export: Option<RestoreExport>,
+    /// Items of the target folder that are the same to a person, as they were before this restore.
+    pub known: Vec<ItemId>,
     /// Written to the new item, so that a repeated restore recognises its own work.
     pub marker: String,
 }
@@ -109,6 +122,11 @@ pub trait Target: Send + Sync + 'static {
         mailbox: &SourceMailboxId,
         folder: &FolderId,
     ) -> Result<Vec<ExistingItem>, SourceError>;
+
+    /// True when items of this kind can be made here. What cannot is told, never left out in silence.
+    fn takes(&self, _kind: ItemKind) -> bool {
+        true
+    }
 
     /// Creates an item that is no draft, with its dates, flags, categories and attachments. Marked
     /// as finished only when every attachment is there. After a failure nothing unfinished is left

@@ -52,11 +52,17 @@ pub enum WellKnownFolder {
     Scheduled,
     /// Recoverable Items: Deletions.
     RecoverableItemsDeletions,
+    /// The root of Recoverable Items.
+    RecoverableItems,
+    /// The root of the archive mailbox's visible tree.
+    ArchiveMailbox,
+    /// The root of the archive mailbox's Recoverable Items.
+    ArchiveRecoverableItems,
 }
 
 impl WellKnownFolder {
     /// Every well-known folder.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Root,
         Self::Inbox,
         Self::SentItems,
@@ -73,9 +79,36 @@ impl WellKnownFolder {
         Self::Clutter,
         Self::Scheduled,
         Self::RecoverableItemsDeletions,
+        Self::RecoverableItems,
+        Self::ArchiveMailbox,
+        Self::ArchiveRecoverableItems,
     ];
 
-    /// The name that Microsoft Graph uses in URLs.
+    /// Those that Microsoft Graph shows.
+    pub fn on_graph() -> impl Iterator<Item = Self> {
+        let is_beside = |folder: &Self| {
+            matches!(
+                folder,
+                Self::RecoverableItems | Self::ArchiveMailbox | Self::ArchiveRecoverableItems
+            )
+        };
+        Self::ALL
+            .into_iter()
+            .filter(move |folder| !is_beside(folder))
+    }
+
+    /// True for Recoverable Items: their roots, and Deletions where a source shows nothing else.
+    #[must_use]
+    pub fn is_recoverable(self) -> bool {
+        matches!(
+            self,
+            Self::RecoverableItems
+                | Self::RecoverableItemsDeletions
+                | Self::ArchiveRecoverableItems
+        )
+    }
+
+    /// The name that Microsoft Graph and EWS use.
     #[must_use]
     pub fn graph_name(self) -> &'static str {
         match self {
@@ -95,6 +128,9 @@ impl WellKnownFolder {
             Self::Clutter => "clutter",
             Self::Scheduled => "scheduled",
             Self::RecoverableItemsDeletions => "recoverableitemsdeletions",
+            Self::RecoverableItems => "recoverableitemsroot",
+            Self::ArchiveMailbox => "archivemsgfolderroot",
+            Self::ArchiveRecoverableItems => "archiverecoverableitemsroot",
         }
     }
 

@@ -3,6 +3,7 @@
 //!
 //! Architecture invariant: this crate does no I/O, knows no async runtime and reads no clock.
 
+pub mod extent;
 pub mod failure;
 pub mod field_error;
 pub mod filter;
@@ -17,6 +18,7 @@ pub mod run;
 pub mod schedule;
 pub mod state;
 
+pub use extent::Extent;
 pub use failure::{Action, FailureClass, Gap, ItemFailure};
 pub use field_error::{FieldError, FieldErrors};
 pub use folder::{Folder, FolderId, FolderPath, WellKnownFolder};

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use mailkeep_content::{PartShape, PlaceholderMime, SplitEvent, canonical_digest};
 
-use crate::body::{ItemBody, Segment};
+use crate::body::{ExportBody, ItemBody, Segment};
 use crate::chunk::{CHUNK_FROM_BYTES, Chunker};
 use crate::compress::Compression;
 use crate::content_store::ContentHead;
@@ -45,7 +45,16 @@ pub(crate) struct Assembly<'a> {
     pending_ids: HashSet<ContentId>,
     hasher: blake3::Hasher,
     mime_bytes: u64,
+    export: Option<OpenExport>,
     error: Option<VaultError>,
+}
+
+/// An export stream while it comes in.
+struct OpenExport {
+    server_version: String,
+    part: PartBuffer,
+    hasher: blake3::Hasher,
+    bytes: u64,
 }
 
 #[derive(Default)]
@@ -72,6 +81,7 @@ impl<'a> Assembly<'a> {
             pending_ids: HashSet::new(),
             hasher: blake3::Hasher::new(),
             mime_bytes: 0,
+            export: None,
             error: None,
         }
     }
@@ -149,21 +159,35 @@ impl<'a> Assembly<'a> {
     }
 
     fn part_data(&mut self, data: &[u8]) {
-        self.part.bytes.extend_from_slice(data);
-        if self.part.bytes.len() >= CHUNK_FROM_BYTES {
-            let bytes = std::mem::take(&mut self.part.bytes);
-            let mut ids = std::mem::take(&mut self.part.ids);
-            let done = self.chunker.cut_certain(&bytes, |chunk| {
+        let part = std::mem::take(&mut self.part);
+        self.part = self.grown(part, data);
+    }
+
+    /// The part with more bytes; what cannot change any more is stored.
+    fn grown(&mut self, mut part: PartBuffer, data: &[u8]) -> PartBuffer {
+        part.bytes.extend_from_slice(data);
+        if part.bytes.len() >= CHUNK_FROM_BYTES {
+            let mut ids = std::mem::take(&mut part.ids);
+            let done = self.chunker.cut_certain(&part.bytes, |chunk| {
                 ids.push(self.store_frame(chunk, Compression::Zstd));
             });
-            self.part.ids = ids;
-            self.part.bytes = bytes;
-            self.part.bytes.drain(..done);
+            part.ids = ids;
+            part.bytes.drain(..done);
         }
+        part
     }
 
     fn end_part(&mut self, shape: PartShape) {
-        let mut part = std::mem::take(&mut self.part);
+        let part = std::mem::take(&mut self.part);
+        let (ids, mut bytes) = self.ended(part);
+        self.segments.push(Segment::Part { ids, shape });
+        // The next part uses the same memory.
+        bytes.clear();
+        self.part.bytes = bytes;
+    }
+
+    /// Stores what is left of a part; gives back its frames and its memory.
+    fn ended(&mut self, mut part: PartBuffer) -> (Vec<ContentId>, Vec<u8>) {
         if part.ids.is_empty() {
             let compression = part_compression(&part.bytes);
             part.ids.push(self.store_frame(&part.bytes, compression));
@@ -174,13 +198,46 @@ impl<'a> Assembly<'a> {
             });
             part.ids = ids;
         }
-        self.segments.push(Segment::Part {
-            ids: part.ids,
-            shape,
+        (part.ids, part.bytes)
+    }
+
+    /// Begins the item's export stream.
+    pub(crate) fn begin_export(&mut self, server_version: String) {
+        self.export = Some(OpenExport {
+            server_version,
+            part: PartBuffer::default(),
+            hasher: blake3::Hasher::new(),
+            bytes: 0,
         });
-        // The next part uses the same memory.
-        part.bytes.clear();
-        self.part.bytes = part.bytes;
+    }
+
+    /// Bytes of the export stream.
+    pub(crate) fn export_data(&mut self, data: &[u8]) {
+        let Some(mut export) = self.export.take() else {
+            return;
+        };
+        export.hasher.update(data);
+        export.bytes += u64::try_from(data.len()).unwrap_or(u64::MAX);
+        export.part = self.grown(export.part, data);
+        self.export = Some(export);
+    }
+
+    /// The hash of the export stream; `None` without one, or when it is empty.
+    pub(crate) fn export_hash(&self) -> Option<[u8; 32]> {
+        let export = self.export.as_ref().filter(|export| export.bytes > 0)?;
+        Some(*export.hasher.finalize().as_bytes())
+    }
+
+    fn end_export(&mut self) -> Option<ExportBody> {
+        let hash = self.export_hash()?;
+        let export = self.export.take()?;
+        let (ids, _) = self.ended(export.part);
+        Some(ExportBody {
+            ids,
+            bytes: export.bytes,
+            hash,
+            server_version: export.server_version,
+        })
     }
 
     /// Makes a frame unless it is known; returns its id.
@@ -282,6 +339,7 @@ impl<'a> Assembly<'a> {
         canonical_digest: [u8; 32],
     ) -> Result<Vec<EncodedFrame>, VaultError> {
         self.move_texts_out(TEXT_FRAME_BYTES);
+        let export = self.end_export();
         self.check()?;
         let mut frames = self.take_pending();
         let body = ItemBody {
@@ -292,6 +350,7 @@ impl<'a> Assembly<'a> {
             mime_hash: *self.hasher.finalize().as_bytes(),
             mime_bytes: self.mime_bytes,
             canonical_digest,
+            export,
         };
         let refs = body.parts();
         let spec = FrameSpec::new(FrameKind::Item, Compression::Text);

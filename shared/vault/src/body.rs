@@ -31,6 +31,19 @@ pub(crate) enum Segment {
     },
 }
 
+/// The source's own lossless form of an item, in frames of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ExportBody {
+    /// The frames.
+    pub ids: Vec<ContentId>,
+    /// Length of the stream.
+    pub bytes: u64,
+    /// BLAKE3 of the stream.
+    pub hash: [u8; 32],
+    /// Version of the server that wrote it; empty when it did not say.
+    pub server_version: String,
+}
+
 /// An item's content.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ItemBody {
@@ -48,6 +61,8 @@ pub(crate) struct ItemBody {
     pub mime_bytes: u64,
     /// Equal for two reads of the same message although its encoding differs.
     pub canonical_digest: [u8; 32],
+    /// The source's own lossless form, where it was taken.
+    pub export: Option<ExportBody>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -67,6 +82,21 @@ struct ItemMessage {
     mime_bytes: u64,
     #[prost(bytes = "bytes", tag = "7")]
     canonical_digest: Bytes,
+    #[prost(message, optional, tag = "8")]
+    export: Option<ExportMessage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ExportMessage {
+    /// 16 bytes each.
+    #[prost(bytes = "vec", tag = "1")]
+    ids: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    bytes: u64,
+    #[prost(bytes = "bytes", tag = "3")]
+    hash: Bytes,
+    #[prost(string, tag = "4")]
+    server_version: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -125,7 +155,8 @@ impl ItemBody {
     /// The parts that it refers to, each once.
     pub(crate) fn parts(&self) -> Vec<ContentId> {
         let ids = self.segments.iter().flat_map(Segment::ids);
-        let ids: BTreeSet<ContentId> = ids.copied().collect();
+        let of_export = self.export.iter().flat_map(|export| &export.ids);
+        let ids: BTreeSet<ContentId> = ids.chain(of_export).copied().collect();
         ids.into_iter().collect()
     }
 
@@ -143,6 +174,12 @@ impl ItemBody {
             mime_hash: Bytes::copy_from_slice(&self.mime_hash),
             mime_bytes: self.mime_bytes,
             canonical_digest: Bytes::copy_from_slice(&self.canonical_digest),
+            export: self.export.map(|export| ExportMessage {
+                ids: join(&export.ids),
+                bytes: export.bytes,
+                hash: Bytes::copy_from_slice(&export.hash),
+                server_version: export.server_version,
+            }),
         }
         .encode_to_vec()
     }
@@ -170,6 +207,16 @@ impl ItemBody {
             mime_bytes: message.mime_bytes,
             canonical_digest: digest(&message.canonical_digest)
                 .map_err(|_| bad("the canonical digest is missing"))?,
+            export: match message.export {
+                None => None,
+                Some(export) => Some(ExportBody {
+                    ids: cut(&export.ids).ok_or_else(|| bad("the export stream is malformed"))?,
+                    bytes: export.bytes,
+                    hash: digest(&export.hash)
+                        .map_err(|_| bad("the hash of the export stream is missing"))?,
+                    server_version: export.server_version,
+                }),
+            },
         })
     }
 }
@@ -261,7 +308,14 @@ mod tests {
             mime_hash: [3; 32],
             mime_bytes: 6000,
             canonical_digest: [4; 32],
+            export: Some(ExportBody {
+                ids: vec![ContentId([5; 16])],
+                bytes: 9,
+                hash: [6; 32],
+                server_version: "15.2.1748.10".into(),
+            }),
         };
+        assert_eq!(body.parts().len(), 3);
         let bytes = Bytes::from(body.clone().encode());
         assert_eq!(ItemBody::decode("x", bytes).unwrap(), body);
     }

@@ -1,8 +1,10 @@
 //! Stores an item's content: splits it while it streams in, leaves out what is stored already.
 
+use std::future::{Future, Ready, ready};
 use std::pin::pin;
 
 use bytes::Bytes;
+use futures::stream::Empty;
 use futures::{Stream, StreamExt};
 use mailkeep_content::Splitter;
 use mailkeep_model::{Item, Representation};
@@ -37,6 +39,21 @@ pub struct ContentHead {
     pub item: Option<Box<Item>>,
 }
 
+/// The source's own lossless form of an item on its way into the vault.
+#[derive(Debug)]
+pub struct ExportSource<S> {
+    /// Version of the server that wrote it; empty when it did not say.
+    pub server_version: String,
+    /// The bytes.
+    pub bytes: S,
+}
+
+/// For items that come without one.
+pub(crate) fn without_export<E>() -> Ready<Result<Option<ExportSource<Empty<Result<Bytes, E>>>>, E>>
+{
+    ready(Ok(None))
+}
+
 /// Where content was put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoredPlace {
@@ -68,11 +85,13 @@ pub(crate) struct ContentStore<'a> {
 }
 
 impl ContentStore<'_> {
-    /// Reads `mime` to its end and stores it, unless `previous` has the same content.
-    pub(crate) async fn store<E>(
+    /// Reads `mime` to its end, then the export stream if `export` gives one, and stores both, unless
+    /// `previous` has the same content.
+    pub(crate) async fn store<E, S: Stream<Item = Result<Bytes, E>>>(
         &self,
         mut head: ContentHead,
         mime: impl Stream<Item = Result<Bytes, E>>,
+        export: impl Future<Output = Result<Option<ExportSource<S>>, E>>,
         previous: Option<&ContentRef>,
     ) -> Result<StoredContent, StoreContentError<E>> {
         if head.properties_json.len() > MAX_PROPERTIES_BYTES {
@@ -107,15 +126,18 @@ impl ContentStore<'_> {
 
         let mime_bytes = assembly.mime_bytes();
         let canonical_digest = assembly.canonical_digest();
-        let fingerprint = self.keys.fingerprint(&[
+        self.take_export(&mut assembly, export).await?;
+        let kind = [u8::from(head.representation == Representation::MimeRebuilt)];
+        let because = head.rebuilt_because.as_deref().unwrap_or_default();
+        let export_hash = assembly.export_hash();
+        let mut identity: Vec<&[u8]> = vec![
             &canonical_digest,
-            &[u8::from(head.representation == Representation::MimeRebuilt)],
-            head.rebuilt_because
-                .as_deref()
-                .unwrap_or_default()
-                .as_bytes(),
+            &kind,
+            because.as_bytes(),
             &head.properties_json,
-        ]);
+        ];
+        identity.extend(export_hash.as_ref().map(<[u8; 32]>::as_slice));
+        let fingerprint = self.keys.fingerprint(&identity);
         if let Some(previous) = previous.filter(|content| content.fingerprint == fingerprint) {
             return Ok(StoredContent {
                 size_bytes: previous.size_bytes,
@@ -142,5 +164,28 @@ impl ContentStore<'_> {
             fingerprint,
             place: StoredPlace::Staged(pack, frame),
         })
+    }
+
+    async fn take_export<E, S: Stream<Item = Result<Bytes, E>>>(
+        &self,
+        assembly: &mut Assembly<'_>,
+        export: impl Future<Output = Result<Option<ExportSource<S>>, E>>,
+    ) -> Result<(), StoreContentError<E>> {
+        let Some(export) = export.await.map_err(StoreContentError::Source)? else {
+            return Ok(());
+        };
+        assembly.begin_export(export.server_version);
+        let mut bytes = pin!(export.bytes);
+        while let Some(piece) = bytes.next().await {
+            let piece = piece.map_err(StoreContentError::Source)?;
+            for slice in piece.chunks(SLICE_BYTES) {
+                assembly.export_data(slice);
+                assembly.check()?;
+                if assembly.pending_bytes() > PENDING_BYTES {
+                    self.packs.append(assembly.take_pending()).await?;
+                }
+            }
+        }
+        Ok(())
     }
 }

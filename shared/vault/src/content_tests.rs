@@ -18,7 +18,7 @@ use proptest::prelude::*;
 
 use crate::chunk::Chunker;
 use crate::compress::Compression;
-use crate::content_store::{ContentHead, ContentStore, StoredContent, StoredPlace};
+use crate::content_store::{ContentHead, ContentStore, StoredContent, StoredPlace, without_export};
 use crate::context::VaultContext;
 use crate::core::MailboxCore;
 use crate::error::{StoreContentError, VaultError};
@@ -112,7 +112,7 @@ impl World {
             chunker: &self.chunker,
         };
         store
-            .store(head, stream::iter(pieces), previous)
+            .store(head, stream::iter(pieces), without_export(), previous)
             .await
             .unwrap()
     }
@@ -409,7 +409,12 @@ async fn a_source_that_breaks_off_leaves_nothing_behind() {
         Err("connection lost"),
     ];
     let result = store
-        .store(ContentHead::default(), stream::iter(pieces), None)
+        .store(
+            ContentHead::default(),
+            stream::iter(pieces),
+            without_export(),
+            None,
+        )
         .await;
     assert!(matches!(
         result,

@@ -61,7 +61,7 @@ mod vault;
 #[cfg(test)]
 mod vault_tests;
 
-pub use content_store::{ContentHead, StoredContent};
+pub use content_store::{ContentHead, ExportSource, StoredContent};
 pub use context::VaultContext;
 pub use create::CreateOptions;
 pub use documents::PutMode;

@@ -117,6 +117,49 @@ impl ItemReader {
         &self.inner.body.properties_json
     }
 
+    /// Length of the source's own lossless form; `None` when none was taken.
+    #[must_use]
+    pub fn export_bytes(&self) -> Option<u64> {
+        self.inner.body.export.as_ref().map(|export| export.bytes)
+    }
+
+    /// Version of the server that wrote it; empty when it did not say.
+    #[must_use]
+    pub fn export_server_version(&self) -> Option<&str> {
+        let export = self.inner.body.export.as_ref()?;
+        Some(&export.server_version)
+    }
+
+    /// The source's own lossless form, byte for byte; empty when none was taken. The last item is an
+    /// error if the whole is not what was stored.
+    #[must_use]
+    pub fn export(&self) -> BoxStream<'static, Result<Bytes, VaultError>> {
+        let Some(export) = &self.inner.body.export else {
+            return stream::empty().boxed();
+        };
+        let (core, resolver) = (self.inner.core.clone(), Arc::clone(&self.inner.resolver));
+        let fetcher = FrameFetcher::new(core, resolver, export.ids.clone());
+        let state = (Arc::clone(&self.inner), fetcher, blake3::Hasher::new());
+        stream::try_unfold(Some(state), |state| async move {
+            let Some((inner, mut fetcher, mut hasher)) = state else {
+                return Ok(None);
+            };
+            if let Some(piece) = fetcher.next().await? {
+                hasher.update(&piece);
+                return Ok(Some((piece, Some((inner, fetcher, hasher)))));
+            }
+            let wanted = inner.body.export.as_ref().map(|export| export.hash);
+            if wanted == Some(*hasher.finalize().as_bytes()) {
+                return Ok(None);
+            }
+            Err(VaultError::corrupt(
+                inner.object.clone(),
+                "an export stream put together from its parts is not what was stored",
+            ))
+        })
+        .boxed()
+    }
+
     /// The message, byte for byte. The last item is an error if the whole is not what was stored.
     #[must_use]
     pub fn mime(&self) -> BoxStream<'static, Result<Bytes, VaultError>> {

@@ -162,6 +162,7 @@ fn tree() -> FolderChanges {
         removed: vec![],
         is_complete: true,
         cursor: Some(Cursor("tree".into())),
+        unread: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use exchange_sim::admin::FolderTruth;
 use exchange_sim::{ExchangeOptions, SimTenantBuilder};
 use futures::TryStreamExt;
 use mailkeep_engine::backup::{BackupRequest, backup};
@@ -10,7 +11,7 @@ use mailkeep_engine::{Quiet, StopSignal};
 use mailkeep_exchange::ews::{
     EwsClient, EwsConnection, EwsLogin, EwsSource, EwsTarget, MailboxAccess,
 };
-use mailkeep_model::{FlagStatus, ItemKind, MailboxOutcome, RunSummary};
+use mailkeep_model::{Extent, FlagStatus, ItemKind, MailboxOutcome, RunSummary};
 use mailkeep_vault::{ItemFilter, MailboxView};
 
 use crate::{Rig, digest};
@@ -44,6 +45,8 @@ pub struct ExchangeFacts {
 pub struct Exchange {
     /// The rig.
     pub rig: Rig,
+    /// What backups take beside visible folders.
+    pub extent: Extent,
 }
 
 fn is_mail(class: &str) -> bool {
@@ -59,6 +62,7 @@ impl Exchange {
         let builder = builder.other_accounts(false).exchange(options);
         Self {
             rig: Rig::start(builder).await,
+            extent: Extent::default(),
         }
     }
 
@@ -107,7 +111,10 @@ impl Exchange {
     /// Backs up every mailbox.
     pub async fn back_up(&self) -> RunSummary {
         let source = Arc::new(EwsSource::with_client(self.client()));
-        let request = BackupRequest::new(REALM, "simulated");
+        let request = BackupRequest {
+            extent: self.extent,
+            ..BackupRequest::new(REALM, "simulated")
+        };
         let (engine, stop) = (self.rig.engine(), StopSignal::new());
         let run = backup(&engine, source, request, Arc::new(Quiet), stop).await;
         run.unwrap()
@@ -139,15 +146,34 @@ impl Exchange {
         }
     }
 
-    /// What Exchange holds in visible folders.
+    /// The well-known name of the root of each folder's tree.
+    fn roots(&self, mailbox: &str) -> BTreeMap<String, &'static str> {
+        let all = self.rig.admin.folders(mailbox).unwrap();
+        let by_id: BTreeMap<_, _> = all.iter().map(|one| (one.id.clone(), one)).collect();
+        let root = |folder: &FolderTruth| {
+            let parent = |one: &&FolderTruth| by_id.get(one.parent.as_ref()?).copied();
+            let top = std::iter::successors(Some(folder), parent).last();
+            top.and_then(|top| top.well_known).unwrap_or_default()
+        };
+        all.iter().map(|one| (one.id.clone(), root(one))).collect()
+    }
+
+    /// What Exchange holds in folders that are backed up.
     #[must_use]
     pub fn truth(&self, mailbox: &str) -> BTreeMap<String, ExchangeFacts> {
         let admin = &self.rig.admin;
+        let (roots, extent) = (self.roots(mailbox), self.extent);
+        let is_taken = |folder: &FolderTruth| match roots.get(&folder.id).copied() {
+            Some("archivemsgfolderroot") => extent.archive,
+            Some("recoverableitemsroot") => extent.recoverable_items,
+            Some("archiverecoverableitemsroot") => extent.archive && extent.recoverable_items,
+            _ => !folder.is_hidden,
+        };
         let folders: BTreeMap<String, String> = admin
             .folders(mailbox)
             .unwrap()
             .into_iter()
-            .filter(|folder| !folder.is_hidden && !folder.is_search)
+            .filter(|folder| is_taken(folder) && !folder.is_search)
             .map(|folder| (folder.id, folder.exchange_id))
             .collect();
         let mut all = BTreeMap::new();

@@ -10,6 +10,7 @@
 pub mod request;
 
 mod commit;
+mod exports;
 mod finish;
 mod follow;
 mod gaps;

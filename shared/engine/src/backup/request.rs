@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use mailkeep_model::filter::{FolderFilter, ItemFilter};
 use mailkeep_model::job::ChangeTracking;
-use mailkeep_model::{FolderId, FolderPath};
+use mailkeep_model::{Extent, FolderId, FolderPath};
 
 /// Which mailboxes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,8 +60,10 @@ pub struct BackupRequest {
     /// The rules of a job; without them everything in these folders is taken.
     pub rules: Option<CycleRules>,
     /// Folders that the source hides from mail clients are included too. Recoverable Items are
-    /// only included when named.
+    /// only included when named or in the extent.
     pub include_hidden: bool,
+    /// What is taken beside visible folders and the portable form of items.
+    pub extent: Extent,
     /// Mailboxes worked on at once.
     pub concurrent_mailboxes: usize,
     /// Items of one mailbox fetched at once.
@@ -83,6 +85,7 @@ impl BackupRequest {
             folders: FolderScope::All,
             rules: None,
             include_hidden: false,
+            extent: Extent::default(),
             concurrent_mailboxes: 3,
             concurrent_items: 4,
             commit_bytes: 64 * 1024 * 1024,

@@ -234,7 +234,11 @@ async fn work(
         Some(mailbox) => (mailbox, None),
         // Nothing is written for a mailbox before the source lets us see it.
         None => {
-            let round = source.sync(&profile.id, SyncRequest::default()).await;
+            let request = SyncRequest {
+                extent: context.request.extent,
+                ..SyncRequest::default()
+            };
+            let round = source.sync(&profile.id, request).await;
             let mut round = round.map_err(Halt::Source)?;
             round.tree = Ok(round.tree.map_err(Halt::Source)?);
             let mailbox = context
@@ -261,6 +265,7 @@ async fn work(
         note_refusal(context, halt, refused);
     }
     summary.outcome = session.finish(result).await;
+    session.warnings.extend(session.taker.exports.remark());
     summary.sequence = session.sequence;
     summary.incomplete_folders = session.incomplete_folders();
     summary.counters = session.counters.clone();

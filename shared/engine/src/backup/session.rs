@@ -14,6 +14,7 @@ use mailkeep_model::{
 use mailkeep_vault::{LeftOut, Mailbox, MailboxWriter, Snapshot};
 
 use super::BackupRequest;
+use super::exports::Exports;
 use super::follow::source_cursor;
 use super::halt::{Halt, Verdict, judge};
 use super::take::Taker;
@@ -128,12 +129,23 @@ impl Session {
                 mailbox: profile.id.clone(),
                 bytes_read: std::sync::atomic::AtomicU64::new(0),
                 timing: Timing::default(),
+                exports: Exports::new(context.request.extent, &*context.source),
             }),
             writer,
             context,
         };
+        session.warn_of_what_is_not_offered();
         session.go_by_rules()?;
         Ok(session)
+    }
+
+    fn warn_of_what_is_not_offered(&mut self) {
+        let (wanted, offered) = (self.context.request.extent, self.context.source.offers());
+        for part in wanted.missing(offered) {
+            self.warnings.push(format!(
+                "{part} cannot be taken over this kind of connection; everything else is"
+            ));
+        }
     }
 
     /// The first question to the source: everything that is in scope, as far as it is known.
@@ -143,6 +155,7 @@ impl Session {
             tree_cursor: self.writer.tree_cursor().map(Cursor),
             folders: scope.into_iter().map(|id| self.folder_cursor(id)).collect(),
             known_folders: self.tree.folders().cloned().collect(),
+            extent: self.context.request.extent,
         }
     }
 
@@ -196,6 +209,12 @@ impl Session {
                 Verdict::Gone => return Ok(()),
             },
         };
+        if let Some(error) = &changes.unread {
+            self.warnings.push(format!(
+                "a folder tree beside the visible one could not be read: {error}"
+            ));
+            self.tree_failure = Some((**error).clone());
+        }
         for folder in &changes.folders {
             if let Some(count) = folder.total_items {
                 self.counted.insert(folder.id.clone(), count);
@@ -223,6 +242,7 @@ impl Session {
         self.is_substantive = true;
         let request = SyncRequest {
             known_folders: self.tree.folders().cloned().collect(),
+            extent: self.context.request.extent,
             ..SyncRequest::default()
         };
         self.context.source.sync(&self.mailbox, request).await?.tree

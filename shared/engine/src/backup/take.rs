@@ -12,6 +12,7 @@ use mailkeep_vault::{
     ContentHead, ItemVersion, MailboxWriter, StoreContentError, StoredContent, VaultError,
 };
 
+use super::exports::Exports;
 use super::halt::{Halt, Verdict, judge};
 use super::timing::{Timing, Waits};
 
@@ -60,6 +61,8 @@ pub(super) struct Taker {
     pub(super) bytes_read: AtomicU64,
     /// What time went by with.
     pub(super) timing: Timing,
+    /// Lossless forms.
+    pub(super) exports: Exports,
 }
 
 impl Taker {
@@ -128,7 +131,8 @@ impl Taker {
     ) -> Result<Result<StoredContent, Taken>, VaultError> {
         let mut attempt = 1;
         loop {
-            let taken = match self.fetch(item, previous).await? {
+            let is_last = attempt >= ATTEMPTS;
+            let taken = match self.fetch(item, previous, is_last).await? {
                 Ok(stored) => return Ok(Ok(stored)),
                 Err(Failure::Content(error)) => failed(error),
                 Err(Failure::Stream(error)) => match judge(error) {
@@ -173,6 +177,7 @@ impl Taker {
         &self,
         item: &SourceItem,
         previous: Option<&ItemVersion>,
+        is_last: bool,
     ) -> Result<Result<StoredContent, Failure>, VaultError> {
         let asked = self.source.content(&self.mailbox, &item.item);
         let content = match self.waiting(asked).await {
@@ -194,7 +199,13 @@ impl Taker {
         let mime = Waits::new(mime, &*self.clock);
         let in_stream = mime.time();
         let start = self.clock.monotonic();
-        let stored = self.writer.store_content(head, mime, previous).await;
+        let export = self
+            .exports
+            .of(&*self.source, &self.mailbox, &item.item, is_last);
+        let stored = self
+            .writer
+            .store_content_and_export(head, mime, export, previous)
+            .await;
         let took = self.clock.monotonic().saturating_sub(start);
         self.timing.stored(took, in_stream.get());
         match stored {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mailkeep_exchange::FolderChanges;
-use mailkeep_model::{Folder, FolderId, FolderPath, WellKnownFolder};
+use mailkeep_model::{Extent, Folder, FolderId, FolderPath, WellKnownFolder};
 
 use super::{BackupRequest, FolderScope};
 
@@ -116,8 +116,12 @@ impl Tree {
             if self.is_named(&folder.id, &request.folders) {
                 return true;
             }
-            let is_left_out = (folder.is_hidden && !request.include_hidden)
-                || folder.well_known == Some(WellKnownFolder::RecoverableItemsDeletions);
+            // Recoverable Items are hidden by their nature; who wants them wants them so.
+            let is_recoverable = folder
+                .well_known
+                .is_some_and(WellKnownFolder::is_recoverable);
+            let is_left_out = (folder.is_hidden && !request.include_hidden && !is_recoverable)
+                || is_beyond(folder, request.extent);
             if is_left_out {
                 return self.has_named_below(id, &folder.id, &request.folders);
             }
@@ -157,6 +161,18 @@ impl Tree {
         let ids = ids.iter().filter(|id| !self.contains(id));
         paths.chain(ids.map(|id| id.0.clone())).collect()
     }
+}
+
+/// True for the root of a tree that the extent leaves out.
+fn is_beyond(folder: &Folder, extent: Extent) -> bool {
+    let is_archive = matches!(
+        folder.well_known,
+        Some(WellKnownFolder::ArchiveMailbox | WellKnownFolder::ArchiveRecoverableItems)
+    );
+    let is_recoverable = folder
+        .well_known
+        .is_some_and(WellKnownFolder::is_recoverable);
+    (is_archive && !extent.archive) || (is_recoverable && !extent.recoverable_items)
 }
 
 fn is_same_path(a: &FolderPath, b: &FolderPath) -> bool {
@@ -230,6 +246,37 @@ mod tests {
         assert_eq!(scope(only("Hidden"), false), ["h", "hc"]);
         assert_eq!(scope(only("Deletions"), false), ["r"]);
         assert_eq!(tree().missing(&only("nowhere")), ["nowhere"]);
+    }
+
+    #[test]
+    fn the_extent_decides_about_trees_beside_the_visible_one() {
+        let root = |id: &str, known| Folder {
+            well_known: Some(known),
+            ..folder(id, None, id)
+        };
+        let tree = Tree::new([
+            root("r", WellKnownFolder::RecoverableItems),
+            folder("rd", Some("r"), "Deletions"),
+            root("a", WellKnownFolder::ArchiveMailbox),
+            folder("ai", Some("a"), "Inbox"),
+            root("ar", WellKnownFolder::ArchiveRecoverableItems),
+            folder("ard", Some("ar"), "Deletions"),
+        ]);
+        let scope = |archive, recoverable_items| -> Vec<String> {
+            let request = BackupRequest {
+                extent: Extent {
+                    archive,
+                    recoverable_items,
+                    export_streams: false,
+                },
+                ..BackupRequest::new("realm", "connection")
+            };
+            tree.in_scope(&request).into_iter().map(|id| id.0).collect()
+        };
+        assert!(scope(false, false).is_empty());
+        assert_eq!(scope(true, false), ["a", "ai"]);
+        assert_eq!(scope(false, true), ["r", "rd"]);
+        assert_eq!(scope(true, true), ["a", "ai", "ar", "ard", "r", "rd"]);
     }
 
     #[test]

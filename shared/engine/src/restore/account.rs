@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use mailkeep_exchange::SourceError;
-use mailkeep_model::{Action, FailureClass};
+use mailkeep_model::{Action, FailureClass, ItemKind};
 use mailkeep_vault::ItemVersion;
 
 use super::ItemProblem;
@@ -24,6 +24,14 @@ fn may_pass(error: &SourceError) -> bool {
 const MAX_PROBLEMS: usize = 1000;
 /// Failures of the service in a row after which a restore ends; repeating it goes on.
 const MAX_FAILURES_IN_A_ROW: u32 = 8;
+
+/// A kind as JSON has it.
+fn kind_name(kind: ItemKind) -> String {
+    match serde_json::to_value(kind) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => "other".into(),
+    }
+}
 
 impl Restore {
     pub(super) fn note(&mut self, version: &ItemVersion, done: Done) -> Result<(), End> {
@@ -50,6 +58,17 @@ impl Restore {
                 summary.replaced += replaced;
             }
             Done::Skipped => summary.skipped += 1,
+            Done::NotRestorable => {
+                summary.failed += 1;
+                let kind = kind_name(version.item.kind);
+                *summary.not_restorable.entry(kind.clone()).or_default() += 1;
+                let message = format!(
+                    "the target cannot have items of the kind {kind}; restore it to an Exchange server, \
+                     or export it"
+                );
+                let class = Some(FailureClass::ItemPermanent);
+                self.problem(version, class, "not_restorable", message);
+            }
             Done::NotReplaced { losses, error } => {
                 created(&losses, 0);
                 for loss in losses {

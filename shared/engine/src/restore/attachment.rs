@@ -72,6 +72,21 @@ impl AttachmentContent for StoredAttachment {
     }
 }
 
+/// An item's lossless form.
+pub(super) struct StoredExport(pub(super) ItemReader);
+
+impl AttachmentContent for StoredExport {
+    fn size_bytes(&self) -> u64 {
+        self.0.export_bytes().unwrap_or_default()
+    }
+
+    fn open(&self, offset: u64) -> ByteStream {
+        skipped(self.0.export(), offset)
+            .map_err(|error| source_error(&error))
+            .boxed()
+    }
+}
+
 type Bytestream = BoxStream<'static, Result<Bytes, VaultError>>;
 
 fn open_piece(reader: &ItemReader, piece: &Piece, skip: u64) -> Bytestream {

@@ -1,11 +1,14 @@
 //! One stored item, made ready for the target.
 
+use std::sync::Arc;
+
 use futures::TryStreamExt;
 use mailkeep_content::{body_parts, parse_message};
-use mailkeep_exchange::RestoreItem;
+use mailkeep_exchange::{RestoreExport, RestoreItem};
+use mailkeep_model::ItemId;
 use mailkeep_vault::{ItemReader, ItemVersion, MailboxView, VaultError};
 
-use super::attachment::restore_attachment;
+use super::attachment::{StoredExport, restore_attachment};
 
 /// A body text beyond this is not put together in memory; it becomes an attachment.
 const MAX_BODY_BYTES: u64 = 32 << 20;
@@ -15,6 +18,8 @@ pub(super) async fn restore_item(
     view: &MailboxView,
     version: &ItemVersion,
     marker: String,
+    known: Vec<ItemId>,
+    with_export: bool,
 ) -> Result<RestoreItem, VaultError> {
     let reader = view.content(version).await?;
     let mut message = reader.placeholder().await?;
@@ -37,6 +42,14 @@ pub(super) async fn restore_item(
             .into_iter()
             .map(|attachment| restore_attachment(&reader, attachment))
             .collect(),
+        export: reader
+            .export_server_version()
+            .filter(|_| with_export)
+            .map(|version| RestoreExport {
+                server_version: version.to_owned(),
+                content: Arc::new(StoredExport(reader.clone())),
+            }),
+        known,
         marker,
     })
 }

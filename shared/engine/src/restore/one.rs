@@ -20,6 +20,8 @@ pub(super) enum Done {
         replaced: u64,
     },
     Skipped,
+    /// The target cannot have items of this kind.
+    NotRestorable,
     /// Created, but an old one could not be moved away.
     NotReplaced {
         losses: Vec<String>,
@@ -54,7 +56,10 @@ impl OneItem {
         if !met.conflicts.is_empty() && self.request.on_conflict == ConflictPolicy::Skip {
             return Done::Skipped;
         }
-        let item = match restore_item(&self.view, version, marker).await {
+        let known = met.conflicts.clone();
+        let with_export = self.request.use_export_streams;
+        let item = restore_item(&self.view, version, marker, known, with_export).await;
+        let item = match item {
             Ok(item) => item,
             Err(error) => return Done::Damaged(error),
         };

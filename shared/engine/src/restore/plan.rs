@@ -43,6 +43,7 @@ pub async fn plan(
             already_there: 0,
             unfinished: 0,
             conflicts: 0,
+            not_restorable: 0,
         };
         let existing = match &id {
             Some(id) => ExistingItems::new(target.existing_items(&request.target, id).await?),
@@ -55,6 +56,10 @@ pub async fn plan(
             for version in &page.items {
                 planned.items += 1;
                 planned.bytes += version.item.size_bytes;
+                if !target.takes(version.item.kind) {
+                    planned.not_restorable += 1;
+                    continue;
+                }
                 let Some(id) = &id else { continue };
                 let marker = marker(engine.vault().id(), version, &request.target, id);
                 let met = existing.meet(&version.item, &marker, &own);

@@ -59,6 +59,9 @@ pub struct RestoreRequest {
     pub on_conflict: ConflictPolicy,
     /// Items created at once.
     pub concurrent_items: usize,
+    /// Whether items are made from Exchange's own lossless form, where it was kept and the target
+    /// takes it.
+    pub use_export_streams: bool,
 }
 
 impl RestoreRequest {
@@ -73,6 +76,7 @@ impl RestoreRequest {
             placement: Placement::default(),
             on_conflict: ConflictPolicy::default(),
             concurrent_items: 4,
+            use_export_streams: true,
         }
     }
 }

@@ -90,6 +90,30 @@ pub(super) async fn carry_out(
     Ok(restore)
 }
 
+/// Where the items of a stored folder go.
+enum Place {
+    Folder(FolderId),
+    /// Items directly in the root go into no folder that can be written.
+    Nowhere,
+    /// The target can have none of them.
+    Refused,
+}
+
+impl Place {
+    fn of(made: Option<FolderId>) -> Self {
+        made.map_or(Self::Nowhere, Self::Folder)
+    }
+}
+
+fn no_place() -> SourceError {
+    SourceError::new(
+        FailureClass::ItemPermanent,
+        "find target folder",
+        "no_folder",
+        "the item lies outside of all folders; restore it into a new folder",
+    )
+}
+
 /// What ends a restore early.
 pub(super) enum End {
     Stopped,
@@ -138,19 +162,23 @@ impl Restore {
         for (index, folder) in selected.iter().enumerate().skip(self.cursor.folders) {
             self.check_stop()?;
             if is_wanted_empty(&self.request, folder) || self.has_items(folder).await? {
+                if self.is_all_refused(folder).await? {
+                    work.push((index, folder, Place::Refused));
+                    continue;
+                }
                 let destination = placer.destination(folder.folder());
                 let made = self.folders.ensure(&*self.target, &destination).await;
-                work.push((index, folder, made.map_err(End::Failed)?));
+                work.push((index, folder, Place::of(made.map_err(End::Failed)?)));
             }
         }
-        for (index, folder, id) in work {
+        for (index, folder, place) in work {
             if self.cursor.folders < index {
                 self.cursor = Cursor::of_folder(index);
             }
-            match id {
-                Some(id) => self.folder(folder, &id).await?,
-                // Items directly in the root go into no folder that can be written.
-                None => self.no_place(folder).await?,
+            match place {
+                Place::Folder(id) => self.folder(folder, &id).await?,
+                Place::Nowhere => self.refuse(folder, |_| Done::Failed(no_place())).await?,
+                Place::Refused => self.refuse(folder, |_| Done::NotRestorable).await?,
             }
             self.settle_streak();
             self.cursor = Cursor::of_folder(index + 1);
@@ -187,19 +215,36 @@ impl Restore {
         Ok(!page.items.is_empty())
     }
 
-    async fn no_place(&mut self, folder: &SelectedFolder) -> Result<(), End> {
+    /// True when the folder has items, and the target can have none of them: it needs no such folder.
+    async fn is_all_refused(&self, folder: &SelectedFolder) -> Result<bool, End> {
+        let filter = &self.request.selection.filter;
+        let (mut from, mut has_items) = (None, false);
+        loop {
+            let page = select::page(&self.view, folder, filter, from).await?;
+            let mut items = page.items.iter();
+            if items.any(|version| self.target.takes(version.item.kind)) {
+                return Ok(false);
+            }
+            has_items |= !page.items.is_empty();
+            match page.next {
+                Some(next) => from = Some(next),
+                None => return Ok(has_items),
+            }
+        }
+    }
+
+    /// Notes the same of every item of a folder.
+    async fn refuse(
+        &mut self,
+        folder: &SelectedFolder,
+        why: impl Fn(&ItemVersion) -> Done,
+    ) -> Result<(), End> {
         let mut from = None;
         loop {
             let filter = self.request.selection.filter.clone();
             let page = select::page(&self.view, folder, &filter, from).await?;
             for version in &page.items {
-                let error = SourceError::new(
-                    FailureClass::ItemPermanent,
-                    "find target folder",
-                    "no_folder",
-                    "the item lies outside of all folders; restore it into a new folder",
-                );
-                self.note(version, Done::Failed(error))?;
+                self.note(version, why(version))?;
             }
             match page.next {
                 Some(next) => from = Some(next),
@@ -244,9 +289,14 @@ impl Restore {
         let mut queue = items.into_iter();
         let mut running = FuturesUnordered::new();
         let mut end = None;
+        let mut refused = vec![];
         loop {
             while running.len() < limit && end.is_none() && !self.stop.is_stopped() {
                 let Some(version) = queue.next() else { break };
+                if !self.target.takes(version.item.kind) {
+                    refused.push(version);
+                    continue;
+                }
                 let vault = self.engine.vault().id();
                 let marker = marker(vault, &version, &self.request.target, folder);
                 let met = existing.meet(&version.item, &marker, own);
@@ -273,6 +323,9 @@ impl Restore {
             if end.is_none() && !self.keep().await {
                 end = Some(End::Stopped);
             }
+        }
+        for version in &refused {
+            self.note(version, Done::NotRestorable)?;
         }
         match end {
             Some(end) => Err(end),

@@ -1,5 +1,7 @@
 //! What a restore will do, and what it did.
 
+use std::collections::BTreeMap;
+
 use mailkeep_model::FailureClass;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,8 @@ pub struct PlannedFolder {
     pub unfinished: u64,
     /// Items that the target folder holds already, from elsewhere.
     pub conflicts: u64,
+    /// Items of kinds that the target cannot have.
+    pub not_restorable: u64,
 }
 
 /// What a restore would do. Nothing was written to make it.
@@ -46,6 +50,15 @@ impl RestorePlan {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.folders.iter().map(|folder| folder.bytes).sum()
+    }
+
+    /// Items of kinds that the target cannot have.
+    #[must_use]
+    pub fn not_restorable(&self) -> u64 {
+        self.folders
+            .iter()
+            .map(|folder| folder.not_restorable)
+            .sum()
     }
 
     /// Items that are in conflict with what the target holds.
@@ -106,6 +119,8 @@ pub struct RestoreSummary {
     pub already_there: u64,
     /// Items that failed.
     pub failed: u64,
+    /// Those of them of kinds that the target cannot have, by kind.
+    pub not_restorable: BTreeMap<String, u64>,
     /// Items that came back without something that the target could not keep.
     pub with_losses: u64,
     /// Folders created.

@@ -42,7 +42,9 @@ pub async fn compare_with_source(
     for folder in &tree.folders {
         let count = held.get(&folder.id).copied().unwrap_or(0);
         let is_left_out = folder.is_hidden
-            || folder.well_known == Some(WellKnownFolder::RecoverableItemsDeletions);
+            || folder
+                .well_known
+                .is_some_and(WellKnownFolder::is_recoverable);
         let Some(counted) = folder.total_items else {
             continue;
         };

@@ -144,14 +144,15 @@ impl ItemCheck<'_> {
     }
 }
 
-/// Reads a message to its end; the stream compares the whole hash.
+/// Reads a message and its export stream to their ends; the streams compare the whole hash.
 async fn read_whole(view: &MailboxView, version: &ItemVersion) -> Result<u64, VaultError> {
     if version.content.is_none() && version.lost.is_none() {
         return Ok(0);
     }
-    let mut mime = view.content(version).await?.mime();
+    let reader = view.content(version).await?;
+    let mut whole = reader.mime().chain(reader.export());
     let mut bytes = 0;
-    while let Some(piece) = mime.next().await {
+    while let Some(piece) = whole.next().await {
         bytes += u64::try_from(piece?.len()).unwrap_or(u64::MAX);
     }
     Ok(bytes)

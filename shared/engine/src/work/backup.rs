@@ -109,6 +109,7 @@ impl VaultSite {
         request.concurrent_mailboxes = 1;
         request.concurrent_items =
             usize::try_from(definition.concurrent_items).unwrap_or(usize::MAX);
+        request.extent = definition.extent;
         request.rules = Some(CycleRules {
             folders: definition.folders.clone(),
             items: definition.items.clone(),

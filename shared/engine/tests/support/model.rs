@@ -224,6 +224,7 @@ impl FakeMailbox {
                 removed: vec![],
                 is_complete: true,
                 cursor: Some(next),
+                unread: None,
             });
         };
         let (generation, from) = cursor.0.split_once(':').unwrap();
@@ -244,6 +245,7 @@ impl FakeMailbox {
             removed,
             is_complete: false,
             cursor: Some(next),
+            unread: None,
         })
     }
 

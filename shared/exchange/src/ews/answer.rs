@@ -40,6 +40,7 @@ pub(crate) struct AnswerReader {
     has_fault: Option<Element>,
     is_soap: bool,
     first: Option<Reply>,
+    version: Option<Element>,
 }
 
 impl AnswerReader {
@@ -62,6 +63,7 @@ impl AnswerReader {
             has_fault: None,
             is_soap: false,
             first: None,
+            version: None,
         }
     }
 
@@ -69,6 +71,24 @@ impl AnswerReader {
     pub(crate) async fn begin(&mut self) -> Result<(), SourceError> {
         self.first = self.next().await?;
         Ok(())
+    }
+
+    /// The version of the server, if the header told it.
+    pub(crate) fn server_version(&self) -> Option<String> {
+        let version = self.version.as_ref()?;
+        let parts = [
+            "MajorVersion",
+            "MinorVersion",
+            "MajorBuildNumber",
+            "MinorBuildNumber",
+        ];
+        let number = |name: &str| {
+            let text = version.attribute(name)?;
+            let is_number = text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit());
+            is_number.then_some(text)
+        };
+        let numbers: Vec<&str> = parts.into_iter().map_while(number).collect();
+        (numbers.len() >= 2).then(|| numbers.join("."))
     }
 
     /// The next part; `None` at the end.
@@ -117,6 +137,10 @@ impl AnswerReader {
                 (["Envelope", "Body"], "Fault") => true,
                 (["Envelope", "Body", _, "ResponseMessages"], _) => true,
                 ([], name) if name != "Envelope" => return Err(XmlError::Malformed),
+                (["Envelope", "Header"], "ServerVersionInfo") => {
+                    self.version = Some(element.clone());
+                    false
+                }
                 (["Envelope"], "Body") => {
                     self.is_soap = true;
                     false

@@ -1,7 +1,7 @@
 //! One organisation's EWS: sends calls within each mailbox's budget, tries again within bounds and
 //! turns answers into errors of one taxonomy.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream;
 use hyper::header::{HeaderName, HeaderValue};
-use mailkeep_model::{FailureClass, SourceMailboxId};
+use mailkeep_model::{FailureClass, ItemId, SourceMailboxId};
 use mailkeep_ports::{Clock, Rng};
 
 use super::answer::{AnswerReader, Reply};
@@ -54,7 +54,12 @@ pub(crate) struct MailboxState {
     budget: Arc<Budget>,
     counters: Counters,
     cookies: Mutex<Cookies>,
+    /// Messages fetched ahead.
     pub(crate) lookahead: Lookahead,
+    /// Export streams fetched ahead.
+    pub(crate) exports: Lookahead,
+    /// Items that were uploaded and do not bear our mark yet.
+    pub(crate) unmarked: Mutex<HashSet<ItemId>>,
 }
 
 /// A connection to one Exchange organisation. [`EwsSource`](super::EwsSource) and
@@ -68,6 +73,8 @@ pub struct EwsClient {
     pub(crate) options: EwsOptions,
     /// Place in the list of schema versions.
     version: AtomicUsize,
+    /// What the server calls its version.
+    server_version: Mutex<String>,
     states: Mutex<HashMap<Option<SourceMailboxId>, Arc<MailboxState>>>,
 }
 
@@ -123,6 +130,7 @@ impl EwsClient {
             rng,
             options,
             version: AtomicUsize::new(0),
+            server_version: Mutex::default(),
             states: Mutex::default(),
         }))
     }
@@ -143,6 +151,8 @@ impl EwsClient {
             counters: Counters::default(),
             cookies: Mutex::default(),
             lookahead: Lookahead::default(),
+            exports: Lookahead::default(),
+            unmarked: Mutex::default(),
         });
         states.insert(mailbox.cloned(), state.clone());
         state
@@ -175,6 +185,17 @@ impl EwsClient {
     pub(crate) fn is_2013(&self) -> bool {
         let version = VERSIONS.get(self.version.load(Ordering::Relaxed));
         version.is_some_and(|version| version.starts_with("Exchange2013"))
+    }
+
+    fn known_version(&self) -> std::sync::MutexGuard<'_, String> {
+        self.server_version
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the server calls its version, for example `15.2.1748.10`; empty as long as it did not say.
+    pub(crate) fn server_version(&self) -> String {
+        self.known_version().clone()
     }
 
     /// Sends a call whose answer the caller reads.
@@ -393,6 +414,12 @@ impl EwsClient {
             call.leads_out,
         );
         reader.begin().await?;
+        if let Some(version) = reader.server_version() {
+            let mut known = self.known_version();
+            if *known != version {
+                *known = version;
+            }
+        }
         Ok(reader)
     }
 }

@@ -126,26 +126,32 @@ impl EwsConnection {
         {
             return Err(configuration("user", "the user name is empty or no name"));
         }
-        let mut authorities = vec![];
-        if let Some(pem) = &self.authority_pem {
-            for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-                authorities.push(certificate.map_err(|_| {
-                    configuration("authority", "the private authority's file is no PEM")
-                })?);
-            }
-            if authorities.is_empty() {
-                return Err(configuration(
-                    "authority",
-                    "the private authority's file holds no certificate",
-                ));
-            }
-        }
+        let authorities = authorities(self.authority_pem.as_deref())?;
         Ok(Checked { url, authorities })
     }
 }
 
+/// The certificates of a private authority, in PEM.
+pub(crate) fn authorities(pem: Option<&str>) -> Result<Vec<CertificateDer<'static>>, SourceError> {
+    let mut authorities = vec![];
+    let Some(pem) = pem else {
+        return Ok(authorities);
+    };
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let bad = |_| configuration("authority", "the private authority's file is no PEM");
+        authorities.push(certificate.map_err(bad)?);
+    }
+    if authorities.is_empty() {
+        return Err(configuration(
+            "authority",
+            "the private authority's file holds no certificate",
+        ));
+    }
+    Ok(authorities)
+}
+
 /// True for this machine's own addresses.
-fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

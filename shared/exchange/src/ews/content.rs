@@ -8,9 +8,10 @@ use mailkeep_model::{FailureClass, Item, ItemId, ItemKind, Representation, Sourc
 
 use super::answer::Reply;
 use super::call::Call;
-use super::client::{Answer, EwsClient, no_answer};
+use super::client::{Answer, EwsClient, MailboxState, no_answer};
 use super::error_map::{Asked, Operation, message_error};
 use super::items::stops;
+use super::lookahead::Lookahead;
 use super::shape::{Shape, get_item};
 use crate::{ByteStream, ItemContent, SourceError};
 
@@ -21,7 +22,20 @@ const LONGEST_BATCH: usize = 24 * 1024 * 1024;
 /// Attempts for a batch before its items are asked for one by one.
 const BATCH_ATTEMPTS: u32 = 2;
 /// Attempts for one item's MIME.
-const MIME_ATTEMPTS: u32 = 4;
+pub(crate) const MIME_ATTEMPTS: u32 = 4;
+
+/// A form in which items are fetched, several small ones at once.
+pub(crate) struct Form {
+    pub(crate) operation: &'static Operation,
+    pub(crate) request: fn(&[ItemId]) -> String,
+    pub(crate) lookahead: fn(&MailboxState) -> &Lookahead,
+}
+
+static MIME: Form = Form {
+    operation: &READ,
+    request: |ids| get_item(Shape::Mime, ids),
+    lookahead: |state| &state.lookahead,
+};
 
 impl EwsClient {
     /// The content of an item.
@@ -42,7 +56,7 @@ impl EwsClient {
             );
             return self.rebuild(mailbox, item, because).await;
         }
-        if let Some(bytes) = self.looked_ahead(mailbox, &item.id).await? {
+        if let Some(bytes) = self.looked_ahead(&MIME, mailbox, &item.id).await? {
             return Ok(mime(Box::pin(stream::iter([Ok(bytes)]))));
         }
         match self.mime(mailbox, &item.id).await {
@@ -94,13 +108,14 @@ impl EwsClient {
     }
 
     /// What was or can be fetched together with others.
-    async fn looked_ahead(
+    pub(crate) async fn looked_ahead(
         &self,
+        form: &Form,
         mailbox: &SourceMailboxId,
         item: &ItemId,
     ) -> Result<Option<Bytes>, SourceError> {
         let state = self.state(Some(mailbox));
-        let lookahead = &state.lookahead;
+        let lookahead = (form.lookahead)(&state);
         if let Some(bytes) = lookahead.take(item) {
             return Ok(Some(bytes));
         }
@@ -112,7 +127,7 @@ impl EwsClient {
         if batch.is_empty() {
             return Ok(None);
         }
-        match self.mime_batch(mailbox, &batch).await {
+        match self.batch(form, mailbox, &batch).await {
             Ok(fetched) => lookahead.put(fetched),
             Err(error) if stops(&error) => return Err(error),
             Err(error) => {
@@ -123,13 +138,14 @@ impl EwsClient {
         Ok(lookahead.take(item))
     }
 
-    /// The MIME of several small items. An item that fails is left out; alone it fails on its own.
-    async fn mime_batch(
+    /// The content of several small items. An item that fails is left out; alone it fails on its own.
+    async fn batch(
         &self,
+        form: &Form,
         mailbox: &SourceMailboxId,
         ids: &[ItemId],
     ) -> Result<Vec<(ItemId, Bytes)>, SourceError> {
-        let call = Call::read(&READ, mailbox, get_item(Shape::Mime, ids))
+        let call = Call::read(form.operation, mailbox, (form.request)(ids))
             .leading_out()
             .attempts(BATCH_ATTEMPTS);
         let mut backoff = self.backoff(&call);

@@ -17,6 +17,7 @@ use super::encode::{encoded, encoded_length};
 use super::error_map::{Asked, Operation};
 use super::extended::{self, write_field, write_property};
 use super::restore_xml::{Allowed, Form, element_name, finished, form, pending, properties};
+use super::upload::Uploaded;
 use super::xml::{Element, XmlWriter};
 use crate::composed::{OpenAttachment, composed, composed_length};
 use crate::retry::is_retryable;
@@ -29,7 +30,7 @@ static FINISH: Operation = Operation::new("mark item as restored", Asked::Item);
 static DELETE: Operation = Operation::new("delete item", Asked::Item);
 
 /// A request may be 64 MiB long; so much raw content fits.
-const LONGEST: u64 = 44_000_000;
+pub(crate) const LONGEST: u64 = 44_000_000;
 /// The server says that a property is not right.
 const BAD_PROPERTY: &[&str] = &[
     "ErrorSchemaValidation",
@@ -63,6 +64,13 @@ impl EwsClient {
         folder: &FolderId,
         item: &RestoreItem,
     ) -> Result<CreateOutcome, SourceError> {
+        let mut refused = None;
+        if let Some(export) = &item.export {
+            match self.upload(mailbox, folder, item, export).await? {
+                Uploaded::Done(id) => return Ok(CreateOutcome { id, losses: vec![] }),
+                Uploaded::Refused(code) => refused = Some(code),
+            }
+        }
         let plan = plan(item);
         let mark = match plan.apart.is_empty() {
             true => finished(&item.marker),
@@ -72,6 +80,9 @@ impl EwsClient {
             .create_first(mailbox, folder, item, &plan, &mark)
             .await?;
         losses.extend(plan.losses);
+        losses.extend(refused.map(|code| {
+            format!("the export stream was refused ({code}); the item comes from its message and properties")
+        }));
         for attachment in &plan.apart {
             match self.attach(mailbox, &id, attachment).await {
                 Ok(()) => {}
@@ -211,7 +222,7 @@ impl EwsClient {
             .map(|_| ())
     }
 
-    async fn finish(
+    pub(crate) async fn finish(
         &self,
         mailbox: &SourceMailboxId,
         id: &ItemId,
@@ -242,7 +253,7 @@ impl EwsClient {
 
     /// Removes an item that could not be finished; it bears our pending mark, so the next restore
     /// knows it should it stay. Gives the error back.
-    async fn clean_up(
+    pub(crate) async fn clean_up(
         &self,
         mailbox: &SourceMailboxId,
         item: &ItemId,
@@ -297,7 +308,7 @@ fn no_id() -> SourceError {
 }
 
 /// The id of the first item in an answer.
-fn created_id(message: &Element) -> Option<ItemId> {
+pub(crate) fn created_id(message: &Element) -> Option<ItemId> {
     Some(ItemId(message.find("ItemId")?.attribute("Id")?.to_owned()))
 }
 

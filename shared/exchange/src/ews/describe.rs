@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use mailkeep_model::{FailureClass, FolderId, ItemId, SourceMailboxId};
 
 use super::client::EwsClient;
-use super::item_row::{is_mail, source_item};
+use super::item_row::{has_more_than_mail, is_mail, source_item};
 use super::items::Described;
 use super::shape::Shape;
 use crate::{SourceError, SourceItem};
@@ -35,7 +35,9 @@ impl EwsClient {
         let mut full = wanted(true);
         for (id, answer) in mail.into_iter().zip(answers) {
             match answer {
-                Ok(element) if !is_mail(&element.name) => full.push(id),
+                Ok(element) if !is_mail(&element.name) || has_more_than_mail(&element) => {
+                    full.push(id);
+                }
                 answer => {
                     found.insert(id, answer);
                 }

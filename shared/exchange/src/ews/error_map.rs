@@ -87,7 +87,7 @@ const RULES: &[Rule] = &[
     rule(&["ErrorMailboxStoreUnavailable", "ErrorMailboxFailover", "ErrorMailboxMoveInProgress"], None, C::MailboxBusy, "the mailbox is being moved or its store is busy"),
     rule(&["ErrorBatchProcessingStopped", "ErrorInternalServerTransientError", "ErrorTimeoutExpired", "ErrorConnectionFailed", "ErrorADUnavailable", "ErrorADOperation", "ErrorInsufficientResources", "ErrorNotEnoughMemory", "ErrorNoRespondingCASInDestinationSite", "ErrorProxyRequestProcessingFailed", "ErrorInternalServerError"], None, C::Transient, "the server failed for a moment"),
     rule(&["ErrorInvalidSyncStateData"], None, C::SyncReset, "the server forgot how far changes were followed"),
-    rule(&["ErrorSyncFolderNotFound", "ErrorFolderNotFound", "ErrorParentFolderNotFound", "ErrorParentFolderIdRequired"], None, C::FolderGone, "the folder is gone"),
+    rule(&["ErrorSyncFolderNotFound", "ErrorFolderNotFound", "ErrorParentFolderNotFound", "ErrorParentFolderIdRequired", "ErrorArchiveMailboxNotEnabled"], None, C::FolderGone, "the folder is gone"),
     rule(&["ErrorItemNotFound"], Some(Asked::Folder), C::FolderGone, "the folder is gone"),
     rule(&["ErrorItemNotFound", "ErrorObjectTypeChanged", "ErrorCannotFindFileAttachment", "ErrorInvalidAttachmentId", "ErrorAttachmentNotFound"], None, C::ItemGone, "the item is gone"),
     rule(&["ErrorNonExistentMailbox", "ErrorAccountDisabled", "ErrorInvalidUserPrincipalName", "ErrorInvalidUserSid", "ErrorInvalidSmtpAddress"], None, C::MailboxGone, "there is no mailbox by this address"),
@@ -102,7 +102,7 @@ const RULES: &[Rule] = &[
     rule(&["ErrorAccessDenied"], None, C::AuthScope, "the service account may not open this mailbox"),
     rule(&["ErrorQuotaExceeded", "ErrorMessagePerFolderCountReceiveQuotaExceeded"], None, C::TargetFull, "the mailbox is full"),
     rule(&["ErrorFolderExists", "ErrorIrresolvableConflict", "ErrorStaleObject"], None, C::Conflict, "something by that name or version exists already"),
-    rule(&["ErrorSchemaValidation", "ErrorInvalidRequest", "ErrorIncorrectSchemaVersion", "ErrorInvalidServerVersion", "ErrorInvalidIdMalformed", "ErrorInvalidId", "ErrorInvalidIdEmpty", "ErrorInvalidPropertyRequest", "ErrorInvalidPropertyForOperation"], None, C::RequestBug, "the server refused the request as malformed"),
+    rule(&["ErrorSchemaValidation", "ErrorInvalidRequest", "ErrorIncorrectSchemaVersion", "ErrorInvalidServerVersion", "ErrorInvalidIdMalformed", "ErrorInvalidId", "ErrorInvalidIdEmpty", "ErrorInvalidPropertyRequest", "ErrorInvalidPropertyForOperation", "ErrorInvalidOperation"], None, C::RequestBug, "the server refused the request as malformed"),
     rule(&["ErrorItemCorrupt", "ErrorCorruptData", "ErrorContentConversionFailed", "ErrorMimeContentConversionFailed", "ErrorMimeContentInvalid", "ErrorMimeContentInvalidBase64String", "ErrorUnsupportedMimeConversion", "ErrorVirusDetected", "ErrorVirusMessageDeleted", "ErrorMessageSizeExceeded", "ErrorDataSizeLimitExceeded", "ErrorInvalidChangeKey", "ErrorPropertyValidationFailure", "ErrorItemSave", "ErrorItemSavePropertyError", "ErrorItemPropertyRequestFailed", "ErrorCannotOpenFileAttachment", "ErrorAttachmentSizeLimitExceeded", "ErrorInvalidItemForOperationCreateItem", "ErrorCannotCreateCalendarItemInNonCalendarFolder", "ErrorCannotCreateContactInNonContactFolder", "ErrorCannotCreateTaskInNonTaskFolder", "ErrorCannotCreatePostItemInNonMailFolder", "ErrorUnsupportedCulture", "ErrorInvalidRecipients", "ErrorFolderCorrupt"], None, C::ItemPermanent, "the server cannot give out or take this item"),
 ];
 

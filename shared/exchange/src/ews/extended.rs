@@ -39,6 +39,44 @@ pub(crate) const KEPT: &[&str] = &[
     "String {00062008-0000-0000-c000-000000000046} Id 0x8524",
 ];
 
+/// Kept of items that are no mail, beside [`KEPT`]: what the protocol has no elements for.
+pub(crate) const KEPT_OF_OTHERS: &[&str] = &[
+    // Private, for people whose programs look here.
+    "Boolean {00062008-0000-0000-c000-000000000046} Id 0x8506",
+    "String {00062008-0000-0000-c000-000000000046} Id 0x8535",
+    // Contacts: account, government id, customer id, language, hobbies, who referred, FTP site, own
+    // page, gender, four fields of the user's own, web page, where free and busy times are.
+    "String 0x3A00",
+    "String 0x3A07",
+    "String 0x3A4A",
+    "String 0x3A0C",
+    "String 0x3A43",
+    "String 0x3A47",
+    "String 0x3A4C",
+    "String 0x3A50",
+    "Short 0x3A4D",
+    "String {00062004-0000-0000-c000-000000000046} Id 0x804F",
+    "String {00062004-0000-0000-c000-000000000046} Id 0x8050",
+    "String {00062004-0000-0000-c000-000000000046} Id 0x8051",
+    "String {00062004-0000-0000-c000-000000000046} Id 0x8052",
+    "String {00062004-0000-0000-c000-000000000046} Id 0x802B",
+    "String {00062004-0000-0000-c000-000000000046} Id 0x80D8",
+    // Appointments: colour.
+    "Integer {00062002-0000-0000-c000-000000000046} Id 0x8214",
+    // Notes: colour, size, place.
+    "Integer {0006200e-0000-0000-c000-000000000046} Id 0x8B00",
+    "Integer {0006200e-0000-0000-c000-000000000046} Id 0x8B02",
+    "Integer {0006200e-0000-0000-c000-000000000046} Id 0x8B03",
+    "Integer {0006200e-0000-0000-c000-000000000046} Id 0x8B04",
+    "Integer {0006200e-0000-0000-c000-000000000046} Id 0x8B05",
+    // Journal: kind of entry, begin, minutes, end, its name.
+    "String {0006200a-0000-0000-c000-000000000046} Id 0x8700",
+    "SystemTime {0006200a-0000-0000-c000-000000000046} Id 0x8706",
+    "Integer {0006200a-0000-0000-c000-000000000046} Id 0x8707",
+    "SystemTime {0006200a-0000-0000-c000-000000000046} Id 0x8708",
+    "String {0006200a-0000-0000-c000-000000000046} Id 0x8712",
+];
+
 /// Kept properties that are the server's own and not written again: the search key.
 pub(crate) fn is_restored(key: &str) -> bool {
     normalise(key) != normalise("Binary 0x300B")
@@ -210,7 +248,7 @@ mod tests {
             HIDDEN,
             MARKER,
         ];
-        for key in KEPT.iter().chain(&more) {
+        for key in KEPT.iter().chain(KEPT_OF_OTHERS).chain(&more) {
             assert!(write_field(&mut XmlWriter::new(), key), "{key}");
         }
         let mut writer = XmlWriter::new();

@@ -92,6 +92,15 @@ pub(crate) fn is_mail(element: &str) -> bool {
     MAIL.contains(&element)
 }
 
+/// True for classes that come as mail and have properties that mail has not: notes and journal.
+pub(crate) fn has_more_than_mail(element: &Element) -> bool {
+    let class = element.text_of("ItemClass").unwrap_or_default();
+    let class = class.to_ascii_lowercase();
+    ["ipm.stickynote", "ipm.activity"]
+        .iter()
+        .any(|wanted| class == *wanted || class.starts_with(&format!("{wanted}.")))
+}
+
 /// The item; `None` when it has no id. `folder` is where it was found.
 pub(crate) fn source_item(element: &Element, folder: Option<&FolderId>) -> Option<SourceItem> {
     let id = element.child("ItemId")?;
@@ -177,6 +186,7 @@ fn kept(element: &Element) -> Vec<u8> {
     let mut out = Map::new();
     let extended: Map<String, Value> = extended::KEPT
         .iter()
+        .chain(extended::KEPT_OF_OTHERS)
         .filter_map(|key| Some(((*key).to_owned(), extended::value(element, key)?.into())))
         .collect();
     if !extended.is_empty() {

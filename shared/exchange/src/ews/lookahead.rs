@@ -1,4 +1,4 @@
-//! Small messages fetched together, before each is asked for: a call per message would be most of
+//! Small items fetched together, before each is asked for: a call per item would be most of
 //! the time and of the calls.
 
 use std::collections::{HashMap, VecDeque};
@@ -45,12 +45,13 @@ impl Default for Shelf {
 
 impl Lookahead {
     /// These items will be asked for, in this order. What was expected before is forgotten.
-    pub(crate) fn expect(&self, items: &[&Item]) {
+    /// Only those for which `is_fit` are fetched together.
+    pub(crate) fn expect(&self, items: &[&Item], is_fit: fn(&Item) -> bool) {
         let mut shelf = self.shelf();
         shelf.ready.clear();
         shelf.expected = items
             .iter()
-            .filter(|item| is_small_mail(item))
+            .filter(|item| is_fit(item))
             .take(MOST_EXPECTED)
             .map(|item| (item.id.clone(), item.size_bytes))
             .collect();
@@ -113,12 +114,18 @@ impl Lookahead {
     }
 }
 
-fn is_small_mail(item: &Item) -> bool {
+/// True for what is small enough to be fetched with others.
+pub(crate) fn is_small(item: &Item) -> bool {
+    item.size_bytes <= SMALL
+}
+
+/// True for messages that are.
+pub(crate) fn is_small_mail(item: &Item) -> bool {
     let is_mail = matches!(
         item.kind,
         ItemKind::Message | ItemKind::MeetingMessage | ItemKind::Post
     );
-    is_mail && item.size_bytes <= SMALL
+    is_mail && is_small(item)
 }
 
 #[cfg(test)]
@@ -137,7 +144,7 @@ mod tests {
 
     fn expecting(items: &[Item]) -> Lookahead {
         let lookahead = Lookahead::default();
-        lookahead.expect(&items.iter().collect::<Vec<_>>());
+        lookahead.expect(&items.iter().collect::<Vec<_>>(), is_small_mail);
         lookahead
     }
 

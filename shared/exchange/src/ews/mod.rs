@@ -5,6 +5,7 @@
 //! reaches an error or a log. Long content is never held whole.
 
 mod answer;
+mod autodiscover;
 mod call;
 mod client;
 mod connection;
@@ -14,6 +15,7 @@ mod create;
 mod describe;
 mod encode;
 mod error_map;
+mod export;
 mod extended;
 mod groups;
 mod item_row;
@@ -27,9 +29,12 @@ mod source;
 mod sync;
 mod target;
 mod tree;
+mod trees;
+mod upload;
 mod wire;
 mod xml;
 
+pub use autodiscover::{Discovered, EwsAutodiscover, discover};
 pub use client::{EwsClient, EwsOptions};
 pub use connection::{EwsConnection, EwsLogin, MailboxAccess};
 pub use source::EwsSource;

@@ -25,6 +25,7 @@ const REMINDER: &[&str] = &[
     "ReminderIsSet",
     "ReminderMinutesBeforeStart",
 ];
+const EVENT_REMINDER: &[&str] = &["ReminderIsSet", "ReminderMinutesBeforeStart"];
 const CONTACT: &[&str] = &[
     "FileAs",
     "FileAsMapping",
@@ -171,8 +172,11 @@ pub(crate) fn properties(
         Importance::High => writer.text("t:Importance", "High"),
         Importance::Normal => &mut writer,
     };
-    if form == Form::Properties {
-        write_fields(&mut writer, own.as_ref(), REMINDER);
+    match form {
+        Form::Mail => {}
+        // The iCalendar form may say something else, or nothing.
+        Form::Event(_) => write_fields(&mut writer, own.as_ref(), EVENT_REMINDER),
+        Form::Properties => write_fields(&mut writer, own.as_ref(), REMINDER),
     }
     extended_properties(&mut writer, restored, &kept, mark, allowed);
     if allowed.flag {
@@ -195,9 +199,38 @@ pub(crate) fn properties(
             }
             write_fields(&mut writer, own.as_ref(), fields);
         }
-        (Form::Event(_), _) => {}
+        (Form::Event(_), _) => {
+            write_fields(&mut writer, own.as_ref(), &["LegacyFreeBusyStatus"]);
+        }
+    }
+    if item.kind == ItemKind::Event {
+        losses.extend(event_losses(own.as_ref()));
     }
     (writer.finish(), losses)
+}
+
+/// What a new calendar entry cannot have: people, who would be invited, and days of a series that
+/// differ from the others.
+fn event_losses(own: Option<&Element>) -> Vec<String> {
+    let count = |name: &str, element: &str| {
+        let list = own.and_then(|own| own.child(name));
+        list.map_or(0, |list| list.all(element).count())
+    };
+    let people: usize = ["RequiredAttendees", "OptionalAttendees", "Resources"]
+        .iter()
+        .map(|name| count(name, "Attendee"))
+        .sum();
+    let changed = count("ModifiedOccurrences", "Occurrence");
+    let deleted = count("DeletedOccurrences", "DeletedOccurrence");
+    [
+        (people, "attendees are not restored, so that nobody is invited again"),
+        (changed, "changed occurrences of the series are as the others again; only an export stream keeps them"),
+        (deleted, "deleted occurrences of the series are there again; only an export stream keeps them"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, words)| format!("{number} {words}"))
+    .collect()
 }
 
 fn extended_properties(
@@ -358,6 +391,8 @@ mod tests {
             headers: vec![],
             properties_json: vec![],
             attachments: vec![],
+            export: None,
+            known: vec![],
             marker: "m".into(),
         }
     }

@@ -2,7 +2,7 @@
 
 use mailkeep_model::ItemId;
 
-use super::extended::{self, KEPT, write_field};
+use super::extended::{self, KEPT, KEPT_OF_OTHERS, write_field};
 use super::xml::XmlWriter;
 
 /// How much of an item is wanted.
@@ -77,7 +77,7 @@ pub(crate) fn get_item(shape: Shape, ids: &[ItemId]) -> String {
     }
     let (fields, keys): (&[&str], &[&[&str]]) = match shape {
         Shape::Mail => (ROW, &[FLAG, KEPT]),
-        Shape::Full => (EXTRA, &[FLAG, KEPT]),
+        Shape::Full => (EXTRA, &[FLAG, KEPT, KEPT_OF_OTHERS]),
         Shape::Bare => (BARE, &[]),
         Shape::Mime | Shape::Body => (&[], &[]),
     };

@@ -6,17 +6,18 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 use mailkeep_model::{
-    Action, FailureClass, Folder, FolderId, Item, ItemId, LicenseState, MailboxKind,
+    Action, Extent, FailureClass, Folder, FolderId, Item, ItemId, LicenseState, MailboxKind,
     MailboxProfile, SourceMailboxId,
 };
 use mailkeep_ports::{Clock, Rng};
 
 use super::client::EwsClient;
 use super::connection::{EwsConnection, MailboxAccess};
+use super::lookahead::{is_small, is_small_mail};
 use super::sync::{mark_empty, was_empty};
 use crate::{
-    ChangePage, Cursor, FolderCursor, ItemContent, MailboxPage, PermissionCheck, Source,
-    SourceError, SourceItem, SourceMetrics, SyncRequest, SyncRound,
+    ChangePage, Cursor, ExportStream, FolderCursor, ItemContent, MailboxPage, PermissionCheck,
+    Source, SourceError, SourceItem, SourceMetrics, SyncRequest, SyncRound,
 };
 
 /// Mailboxes on one page.
@@ -163,7 +164,10 @@ impl Source for EwsSource {
         mailbox: &SourceMailboxId,
         request: SyncRequest,
     ) -> Result<SyncRound, SourceError> {
-        let tree = match self.client.tree(mailbox, &request.known_folders).await {
+        let trees = self
+            .client
+            .trees(mailbox, &request.known_folders, request.extent);
+        let tree = match trees.await {
             Err(error)
                 if matches!(
                     error.class.action(),
@@ -199,7 +203,25 @@ impl Source for EwsSource {
     }
 
     fn expect_content(&self, mailbox: &SourceMailboxId, items: &[&Item]) {
-        self.client.state(Some(mailbox)).lookahead.expect(items);
+        let state = self.client.state(Some(mailbox));
+        state.lookahead.expect(items, is_small_mail);
+        state.exports.expect(items, is_small);
+    }
+
+    fn offers(&self) -> Extent {
+        Extent {
+            archive: true,
+            recoverable_items: true,
+            export_streams: true,
+        }
+    }
+
+    async fn export(
+        &self,
+        mailbox: &SourceMailboxId,
+        item: &Item,
+    ) -> Result<Option<ExportStream>, SourceError> {
+        self.client.export_item(mailbox, &item.id).await.map(Some)
     }
 
     async fn content(

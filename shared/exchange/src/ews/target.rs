@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mailkeep_model::{FailureClass, Folder, FolderId, ItemId, SourceMailboxId};
+use mailkeep_model::{Extent, FailureClass, Folder, FolderId, ItemId, SourceMailboxId};
 
 use super::call::{Call, distinguished, folder_id};
 use super::client::EwsClient;
@@ -34,10 +34,57 @@ impl EwsTarget {
     }
 }
 
+impl EwsClient {
+    /// What a folder holds.
+    pub(crate) async fn existing(
+        &self,
+        mailbox: &SourceMailboxId,
+        folder: &FolderId,
+    ) -> Result<Vec<ExistingItem>, SourceError> {
+        let mut all = vec![];
+        let mut offset = 0;
+        loop {
+            let body = find_items(folder, offset);
+            let message = self.one(&Call::read(&LIST_ITEMS, mailbox, body)).await?;
+            let none = Element::default();
+            let root = message.child("RootFolder").unwrap_or(&none);
+            let items = &root.child("Items").unwrap_or(&none).children;
+            all.extend(items.iter().filter_map(existing));
+            let is_last = root
+                .attribute("IncludesLastItemInRange")
+                .is_none_or(is_true);
+            if is_last {
+                return Ok(all);
+            }
+            let next = root
+                .attribute("IndexedPagingOffset")
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(offset + items.len() as u64);
+            if next <= offset {
+                return Err(LIST_ITEMS.error(
+                    FailureClass::Transient,
+                    "no_progress",
+                    "a page of items leads to itself",
+                ));
+            }
+            offset = next;
+        }
+    }
+}
+
 #[async_trait]
 impl Target for EwsTarget {
     async fn folders(&self, mailbox: &SourceMailboxId) -> Result<Vec<Folder>, SourceError> {
-        Ok(self.client.tree(mailbox, &[]).await?.folders)
+        let extent = Extent {
+            archive: true,
+            ..Extent::default()
+        };
+        let trees = self.client.trees(mailbox, &[], extent).await?;
+        match trees.unread {
+            // Without it, what belongs there would go elsewhere.
+            Some(error) => Err(*error),
+            None => Ok(trees.folders),
+        }
     }
 
     async fn create_folder(
@@ -89,37 +136,7 @@ impl Target for EwsTarget {
         mailbox: &SourceMailboxId,
         folder: &FolderId,
     ) -> Result<Vec<ExistingItem>, SourceError> {
-        let mut all = vec![];
-        let mut offset = 0;
-        loop {
-            let body = find_items(folder, offset);
-            let message = self
-                .client
-                .one(&Call::read(&LIST_ITEMS, mailbox, body))
-                .await?;
-            let none = Element::default();
-            let root = message.child("RootFolder").unwrap_or(&none);
-            let items = &root.child("Items").unwrap_or(&none).children;
-            all.extend(items.iter().filter_map(existing));
-            let is_last = root
-                .attribute("IncludesLastItemInRange")
-                .is_none_or(is_true);
-            if is_last {
-                return Ok(all);
-            }
-            let next = root
-                .attribute("IndexedPagingOffset")
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(offset + items.len() as u64);
-            if next <= offset {
-                return Err(LIST_ITEMS.error(
-                    FailureClass::Transient,
-                    "no_progress",
-                    "a page of items leads to itself",
-                ));
-            }
-            offset = next;
-        }
+        self.client.existing(mailbox, folder).await
     }
 
     async fn create_item(

@@ -49,7 +49,7 @@ impl EwsClient {
         mailbox: &SourceMailboxId,
         known: &[Folder],
     ) -> Result<FolderChanges, SourceError> {
-        let listed = self.below(mailbox, "msgfolderroot").await?;
+        let listed = self.below(mailbox, "msgfolderroot", &LIST).await?;
         let ids: HashSet<&FolderId> = known.iter().map(|folder| &folder.id).collect();
         let root = known
             .iter()
@@ -85,21 +85,23 @@ impl EwsClient {
             removed: vec![],
             is_complete: true,
             cursor: None,
+            unread: None,
         })
     }
 
     /// Every folder below a well-known one, without search folders.
-    async fn below(
+    pub(super) async fn below(
         &self,
         mailbox: &SourceMailboxId,
         root: &str,
+        operation: &'static Operation,
     ) -> Result<Vec<Folder>, SourceError> {
         let mut out = vec![];
         let mut offset = 0;
         for _ in 0..MOST_PAGES {
             let parent = distinguished(root, mailbox, self.access);
             let body = find_folder(&parent, "Deep", offset, None);
-            let message = self.one(&Call::read(&LIST, mailbox, body)).await?;
+            let message = self.one(&Call::read(operation, mailbox, body)).await?;
             let none = Element::default();
             let page = message.child("RootFolder").unwrap_or(&none);
             let folders = &page.child("Folders").unwrap_or(&none).children;
@@ -119,7 +121,7 @@ impl EwsClient {
             }
             offset = next;
         }
-        Err(LIST.error(
+        Err(operation.error(
             FailureClass::Transient,
             "endless_folders",
             "the list of folders has no end",
@@ -174,14 +176,11 @@ impl EwsClient {
         mailbox: &SourceMailboxId,
         names: &[WellKnownFolder],
     ) -> Result<Vec<Result<Element, SourceError>>, SourceError> {
-        let mut writer = XmlWriter::new();
-        writer.start("m:GetFolder", &[]);
-        folder_shape(&mut writer);
-        writer.start("m:FolderIds", &[]);
-        for name in names {
-            writer.raw(&distinguished(name.graph_name(), mailbox, self.access));
-        }
-        let call = Call::read(&OPEN, mailbox, writer.finish());
+        let names = names.iter();
+        let ids: Vec<String> = names
+            .map(|name| distinguished(name.graph_name(), mailbox, self.access))
+            .collect();
+        let call = Call::read(&OPEN, mailbox, get_folder(&ids));
         let answers = self.all(&call).await?;
         // All refused alike: it is not the folders.
         match answers.first() {
@@ -205,6 +204,18 @@ impl EwsClient {
             .flat_map(|folders| &folders.children)
             .find_map(folder))
     }
+}
+
+/// Asks for folders by the elements of their ids.
+pub(super) fn get_folder(ids: &[String]) -> String {
+    let mut writer = XmlWriter::new();
+    writer.start("m:GetFolder", &[]);
+    folder_shape(&mut writer);
+    writer.start("m:FolderIds", &[]);
+    for id in ids {
+        writer.raw(id);
+    }
+    writer.finish()
 }
 
 fn folder_shape(writer: &mut XmlWriter) {

@@ -275,6 +275,8 @@ mod tests {
             headers: vec![],
             properties_json: vec![],
             attachments: vec![],
+            export: None,
+            known: vec![],
             marker: "m".into(),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mailkeep_model::job::Rule;
-use mailkeep_model::{Item, ItemId, SourceMailboxId};
+use mailkeep_model::{Extent, Item, ItemId, SourceMailboxId};
 use mailkeep_ports::{Clock, Rng};
 
 use super::client::GraphClient;
@@ -110,6 +110,14 @@ impl Source for GraphSource {
         item: &Item,
     ) -> Result<ItemContent, SourceError> {
         self.client.item_content(mailbox, item).await
+    }
+
+    fn offers(&self) -> Extent {
+        // Of Recoverable Items it shows Deletions.
+        Extent {
+            recoverable_items: true,
+            ..Extent::default()
+        }
     }
 
     async fn locate(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mailkeep_model::{FailureClass, Folder, FolderId, ItemId, SourceMailboxId};
+use mailkeep_model::{FailureClass, Folder, FolderId, ItemId, ItemKind, SourceMailboxId};
 use mailkeep_ports::{Clock, Rng};
 use reqwest::Method;
 use serde::Deserialize;
@@ -97,6 +97,14 @@ impl GraphTarget {
 impl Target for GraphTarget {
     async fn folders(&self, mailbox: &SourceMailboxId) -> Result<Vec<Folder>, SourceError> {
         Ok(self.client.whole_tree(mailbox).await?.folders)
+    }
+
+    /// A contact, an event or a task would become a mail, which is none to the person who looks for it.
+    fn takes(&self, kind: ItemKind) -> bool {
+        !matches!(
+            kind,
+            ItemKind::Contact | ItemKind::DistributionList | ItemKind::Event | ItemKind::Task
+        )
     }
 
     async fn create_folder(

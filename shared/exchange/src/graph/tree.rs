@@ -55,7 +55,8 @@ impl GraphClient {
             self.tree_start(mailbox),
             Part::new(&LIST, self.children_url(mailbox, None)),
         ];
-        parts.extend(self.name_parts(mailbox, &WellKnownFolder::ALL));
+        let names: Vec<WellKnownFolder> = WellKnownFolder::on_graph().collect();
+        parts.extend(self.name_parts(mailbox, &names));
         let mut answers = self.batch(Some(mailbox), &parts).await?.into_iter();
         let mut next = || {
             let missing = || Err(LIST.error(FailureClass::Transient, "no_answer", "no answer"));
@@ -64,7 +65,7 @@ impl GraphClient {
         let visible: FolderPage = read_part(&FOLLOW_TREE, next())?;
         let top: FolderPage = read_part(&LIST, next())?;
         let mut tree = Tree::default();
-        for well_known in WellKnownFolder::ALL {
+        for well_known in names {
             tree.add_well_known(well_known, read_part(&RESOLVE, next()))?;
         }
         let (visible, link) = self.rest_of_folders(&FOLLOW_TREE, mailbox, visible).await?;
@@ -86,6 +87,7 @@ impl GraphClient {
             removed: vec![],
             is_complete: true,
             cursor: Some(cursor.write()),
+            unread: None,
         })
     }
 

@@ -89,6 +89,7 @@ impl GraphClient {
             removed,
             is_complete: false,
             cursor: Some(cursor.write()),
+            unread: None,
         })
     }
 }
@@ -176,8 +177,7 @@ impl<'a> Changes<'a> {
 
     /// Well-known names that no known folder bears.
     fn unnamed(&self) -> Vec<WellKnownFolder> {
-        WellKnownFolder::ALL
-            .into_iter()
+        WellKnownFolder::on_graph()
             .filter(|name| {
                 !self
                     .all_known

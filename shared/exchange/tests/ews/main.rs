@@ -7,11 +7,15 @@
     clippy::indexing_slicing
 )]
 
+mod autodiscover;
 mod canned;
+mod exports;
 mod login;
 mod server;
 mod source;
+mod strain;
 mod target;
+mod trees;
 
 use std::sync::Arc;
 

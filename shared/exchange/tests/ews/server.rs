@@ -149,7 +149,10 @@ async fn serve(
             let pair = (name.to_ascii_lowercase(), value.trim().to_owned());
             request.headers.push(pair);
         }
-        let length: usize = request.header("content-length").unwrap().parse().unwrap();
+        // A GET has none.
+        let length: usize = request
+            .header("content-length")
+            .map_or(0, |length| length.parse().unwrap());
         let mut body = vec![0; length];
         if stream.read_exact(&mut body).await.is_err() {
             return;

@@ -13,7 +13,7 @@ use mailkeep_model::{Address, FailureClass, FolderId, Item, ItemId, ItemKind};
 use super::server::{Request, Response, Server};
 use super::{ann, canned, rig};
 
-struct Held(Vec<u8>);
+pub(crate) struct Held(pub(crate) Vec<u8>);
 
 impl AttachmentContent for Held {
     fn size_bytes(&self) -> u64 {
@@ -40,7 +40,7 @@ fn attachment(name: &str, kind: &str, bytes: Vec<u8>) -> RestoreAttachment {
     }
 }
 
-fn restored(class: &str) -> RestoreItem {
+pub(crate) fn restored(class: &str) -> RestoreItem {
     RestoreItem {
         item: Item {
             class: class.into(),
@@ -64,17 +64,19 @@ fn restored(class: &str) -> RestoreItem {
             "application/octet-stream",
             vec![7; 5000],
         )],
+        export: None,
+        known: vec![],
         marker: "mark".into(),
     }
 }
 
-fn new_item(id: &str) -> String {
+pub(crate) fn new_item(id: &str) -> String {
     canned::success(&format!(
         "<me:Items><ty:Message><ty:ItemId Id=\"{id}\"/></ty:Message></me:Items>"
     ))
 }
 
-fn nothing_found() -> Response {
+pub(crate) fn nothing_found() -> Response {
     canned::answer(
         "FindItem",
         &canned::success("<me:RootFolder IncludesLastItemInRange=\"true\"/>"),

@@ -96,6 +96,8 @@ fn mail(marker: &str, attachments: Vec<RestoreAttachment>) -> RestoreItem {
         properties_json: br#"{"conversationIndex":"AQIDBA==","extended":{"Integer 0x1081":"102"}}"#
             .to_vec(),
         attachments,
+        export: None,
+        known: vec![],
         marker: marker.into(),
     }
 }

@@ -24,6 +24,8 @@ pub enum SpecialFolder {
     Clutter,
     Scheduled,
     RecoverableItems,
+    /// The archive mailbox, all of it.
+    ArchiveMailbox,
     /// RSS feeds. The source has no name for it; it is known by its container class.
     RssFeeds,
 }
@@ -33,7 +35,7 @@ const RSS_CLASS: &str = "IPF.Note.OutlookHomepage";
 
 impl SpecialFolder {
     /// Every special folder.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Inbox,
         Self::SentItems,
         Self::Drafts,
@@ -46,6 +48,7 @@ impl SpecialFolder {
         Self::Clutter,
         Self::Scheduled,
         Self::RecoverableItems,
+        Self::ArchiveMailbox,
         Self::RssFeeds,
     ];
 
@@ -70,7 +73,12 @@ impl SpecialFolder {
             ],
             Self::Clutter => &[W::Clutter],
             Self::Scheduled => &[W::Scheduled],
-            Self::RecoverableItems => &[W::RecoverableItemsDeletions],
+            Self::RecoverableItems => &[
+                W::RecoverableItems,
+                W::RecoverableItemsDeletions,
+                W::ArchiveRecoverableItems,
+            ],
+            Self::ArchiveMailbox => &[W::ArchiveMailbox, W::ArchiveRecoverableItems],
             Self::RssFeeds => return folder.class.eq_ignore_ascii_case(RSS_CLASS),
         };
         folder.well_known.is_some_and(|is| known.contains(&is))

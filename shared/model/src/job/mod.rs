@@ -21,10 +21,10 @@ pub use idle::IdleTime;
 pub use name::{MAX_NAME, name_key};
 pub use scope::{Attribute, MAX_NAMED_MAILBOXES, Mailboxes, Rule, Scope};
 
-use crate::FieldErrors;
 use crate::filter::{FolderFilter, ItemFilter};
 use crate::schedule::{ActivityPattern, Blackout, Schedule, Zone};
 use crate::state::RetryPolicy;
+use crate::{Extent, FieldErrors};
 
 /// A backup job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +73,9 @@ pub struct JobDefinition {
     /// Which items.
     #[serde(default)]
     pub items: ItemFilter,
+    /// What is taken beside the visible folders and the portable form of items.
+    #[serde(default, skip_serializing_if = "Extent::is_usual")]
+    pub extent: Extent,
     /// How changes are found.
     #[serde(default)]
     pub change_tracking: ChangeTracking,
@@ -203,6 +206,7 @@ impl JobDefinition {
             scope: Scope::default(),
             folders: FolderFilter::default(),
             items: ItemFilter::default(),
+            extent: Extent::default(),
             change_tracking: ChangeTracking::default(),
             retry: RetryPolicy::default(),
             hooks: Hooks::default(),

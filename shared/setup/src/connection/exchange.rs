@@ -24,7 +24,7 @@ pub struct ExchangeReach {
 }
 
 /// How the service account logs in.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "type")]
 pub enum ExchangeLogin {
     /// NTLM.
@@ -67,6 +67,26 @@ impl ExchangeLogin {
         }
     }
 
+    /// The login as the connector wants it.
+    #[must_use]
+    pub fn into_settings(self) -> EwsLogin {
+        match self {
+            Self::Ntlm { user, password } => EwsLogin::Ntlm { user, password },
+            Self::Basic { user, password } => EwsLogin::Basic { user, password },
+            Self::Oauth {
+                tenant,
+                client_id,
+                login_url,
+                credential,
+            } => EwsLogin::OAuth {
+                tenant_id: tenant,
+                client_id,
+                credential: credential.into_settings(),
+                login_url,
+            },
+        }
+    }
+
     /// The user or application.
     #[must_use]
     pub fn user(&self) -> &str {
@@ -91,21 +111,7 @@ impl ExchangeReach {
     pub(super) fn into_settings(self) -> EwsConnection {
         EwsConnection {
             url: self.url,
-            login: match self.login {
-                ExchangeLogin::Ntlm { user, password } => EwsLogin::Ntlm { user, password },
-                ExchangeLogin::Basic { user, password } => EwsLogin::Basic { user, password },
-                ExchangeLogin::Oauth {
-                    tenant,
-                    client_id,
-                    login_url,
-                    credential,
-                } => EwsLogin::OAuth {
-                    tenant_id: tenant,
-                    client_id,
-                    credential: credential.into_settings(),
-                    login_url,
-                },
-            },
+            login: self.login.into_settings(),
             access: match self.access {
                 Access::Impersonation => MailboxAccess::Impersonation,
                 Access::Delegate => MailboxAccess::Delegate,

@@ -25,7 +25,7 @@ pub struct GraphReach {
 }
 
 /// How an application proves who it is.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "type")]
 pub enum Credential {
     /// A client secret.

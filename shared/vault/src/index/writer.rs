@@ -1,6 +1,7 @@
 //! Writing to a mailbox: changes are staged, a commit makes them durable all at once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use mailkeep_model::{Folder, FolderId, Gap, Item, ItemId};
 use tokio::sync::RwLock;
 
 use crate::chunk::Chunker;
-use crate::content_store::{ContentHead, ContentStore, StoredContent};
+use crate::content_store::{
+    ContentHead, ContentStore, ExportSource, StoredContent, without_export,
+};
 use crate::core::MailboxCore;
 use crate::error::{StoreContentError, VaultError};
 use crate::ids::{ItemKey, PackNumber};
@@ -342,13 +345,29 @@ impl MailboxWriter {
         mime: impl Stream<Item = Result<Bytes, E>>,
         previous: Option<&ItemVersion>,
     ) -> Result<StoredContent, StoreContentError<E>> {
+        self.store_content_and_export(head, mime, without_export(), previous)
+            .await
+    }
+
+    /// Like [`store_content`](Self::store_content), with the source's own lossless form of the item, if
+    /// `export` gives one. It is asked for once `mime` has been read to its end.
+    ///
+    /// # Errors
+    /// When a stream, `export` or the vault fails.
+    pub async fn store_content_and_export<E, S: Stream<Item = Result<Bytes, E>>>(
+        &self,
+        head: ContentHead,
+        mime: impl Stream<Item = Result<Bytes, E>>,
+        export: impl Future<Output = Result<Option<ExportSource<S>>, E>>,
+        previous: Option<&ItemVersion>,
+    ) -> Result<StoredContent, StoreContentError<E>> {
         let store = ContentStore {
             keys: &self.core.keys,
             packs: &self.packs,
             chunker: &self.chunker,
         };
         let previous = previous.and_then(|version| version.content.as_ref());
-        store.store(head, mime, previous).await
+        store.store(head, mime, export, previous).await
     }
 
     pub(crate) fn stage(&self, change: impl FnOnce(&mut Staged)) {

@@ -242,6 +242,41 @@ impl Admin {
         })
     }
 
+    /// Gives an item an extended property, named as the store names it, for example
+    /// `String {00020329-0000-0000-c000-000000000046} Name Words`.
+    ///
+    /// # Errors
+    /// When there is no such item.
+    pub fn set_property(&self, mailbox: &str, item: &str, name: &str, value: &str) -> Done<()> {
+        let now = self.tenant.elapsed();
+        self.with(mailbox, |data| {
+            let item = Self::item(data, item)?;
+            data.touch(item, now, |_, kept| {
+                kept.properties.insert(name.to_owned(), value.to_owned());
+            });
+            Ok(())
+        })
+    }
+
+    /// The extended properties of an item, by the names that the store has for them.
+    ///
+    /// # Errors
+    /// When there is no such item.
+    pub fn properties(
+        &self,
+        mailbox: &str,
+        item: &str,
+    ) -> Done<std::collections::BTreeMap<String, String>> {
+        self.with(mailbox, |data| {
+            let item = Self::item(data, item)?;
+            Ok(data
+                .overlays
+                .get(&item)
+                .map(|kept| kept.properties.clone())
+                .unwrap_or_default())
+        })
+    }
+
     /// Renames a folder.
     ///
     /// # Errors

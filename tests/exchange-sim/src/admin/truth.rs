@@ -8,6 +8,7 @@ use super::Admin;
 use super::change::AdminError;
 use crate::clock::stamp;
 use crate::content::segment::{Chunks, collect};
+use crate::ews::xml::Node;
 use crate::graph::folders::is_visible;
 use crate::journal::{LoggedRequest, SentMail};
 use crate::numbers::locked;
@@ -103,6 +104,21 @@ pub struct ItemTruth {
     pub exchange_id: String,
     /// Its message class.
     pub class: String,
+}
+
+/// An element as one text.
+fn flat(node: &Node) -> String {
+    let children: Vec<String> = node.children.iter().map(flat).collect();
+    let attributes: Vec<String> = node
+        .attributes
+        .iter()
+        .map(|(name, value)| format!(" {name}={value}"))
+        .collect();
+    let inside = match children.is_empty() {
+        true => node.text.clone(),
+        false => children.join(", "),
+    };
+    format!("{}{}: {inside}", node.local(), attributes.concat())
 }
 
 impl Admin {
@@ -249,6 +265,43 @@ impl Admin {
             hasher.update(&chunk);
         }
         Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    /// Every property of an item that people could miss, as one text each: text, attachments, what EWS
+    /// shows, extended properties.
+    ///
+    /// # Errors
+    /// When there is no such item.
+    pub fn details(
+        &self,
+        mailbox: &str,
+        item: &str,
+    ) -> Result<BTreeMap<String, String>, AdminError> {
+        let view = self.view(mailbox, item)?;
+        let (meta, body) = (view.meta(), view.body());
+        let mut all = BTreeMap::from([
+            ("Subject".to_owned(), meta.subject),
+            ("ItemClass".to_owned(), meta.class),
+            ("Sensitivity".to_owned(), meta.sensitivity.to_string()),
+            ("Importance".to_owned(), meta.importance.to_string()),
+            ("Categories".to_owned(), view.overlay.categories.join("; ")),
+            ("Body".to_owned(), body.text.trim_end().to_owned()),
+            ("Body is HTML".to_owned(), body.is_html.to_string()),
+        ]);
+        for (name, node) in &view.overlay.fields {
+            all.insert(name.clone(), flat(node));
+        }
+        for (name, value) in &view.overlay.properties {
+            all.insert(name.clone(), value.clone());
+        }
+        for attachment in self.attachments(mailbox, item)? {
+            let name = format!("Attachment {}", attachment.name);
+            all.insert(
+                name,
+                format!("{} bytes, {}", attachment.bytes, attachment.blake3),
+            );
+        }
+        Ok(all)
     }
 
     /// The attachments of an item.

@@ -115,7 +115,14 @@ pub(crate) fn fill(tenant: &Arc<Tenant>, exchange: &Exchange) {
         let archive: Vec<u32> = (0..)
             .zip(&mailbox.folders)
             .filter(|(_, folder)| {
-                folder.well_known == Some("archiveinbox") || folder.name.starts_with("2019")
+                matches!(
+                    folder.well_known,
+                    Some(
+                        "archiveinbox"
+                            | "recoverableitemsdeletions"
+                            | "archiverecoverableitemsdeletions"
+                    )
+                ) || folder.name.starts_with("2019")
             })
             .map(|(number, _)| number)
             .collect();

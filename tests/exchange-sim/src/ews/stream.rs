@@ -13,7 +13,7 @@ use super::xml::Node;
 use crate::content::blob::Blob;
 use crate::content::mail::{Attachment, AttachmentKind, Body};
 use crate::content::real;
-use crate::content::segment::Segment;
+use crate::content::segment::{Chunks, Segment};
 use crate::store::overlay::{Origin, Overlay, RawMail, WrittenMail};
 use crate::store::view::View;
 use crate::tenant::Tenant;
@@ -122,15 +122,22 @@ pub(crate) fn export(tenant: &Tenant, view: &View, element: &str) -> Vec<Segment
             .collect(),
     };
     let head = serde_json::to_vec(&head).unwrap_or_default();
+    let mime = match is_mail {
+        true => view.mime(&tenant.world, 0),
+        false => vec![],
+    };
+    let mut tag = blake3::Hasher::new_keyed(&tenant.key);
+    tag.update(&head);
+    for chunk in Chunks::new(mime.clone()) {
+        tag.update(&chunk);
+    }
     let mut start = MAGIC.to_vec();
-    start.extend_from_slice(blake3::keyed_hash(&tenant.key, &head).as_bytes());
+    start.extend_from_slice(tag.finalize().as_bytes());
     let length = u32::try_from(head.len()).unwrap_or(u32::MAX);
     start.extend_from_slice(&length.to_be_bytes());
     start.extend_from_slice(&head);
     let mut segments = vec![Segment::Text(Bytes::from(start))];
-    if is_mail {
-        segments.extend(view.mime(&tenant.world, 0));
-    }
+    segments.extend(mime);
     segments
 }
 
@@ -146,7 +153,8 @@ pub(crate) fn import(
     let length = u32::from_be_bytes(length.try_into().map_err(|_| corrupt())?);
     let length = crate::numbers::index(u64::from(length));
     let (head, mime) = rest.split_at_checked(length).ok_or_else(corrupt)?;
-    if blake3::keyed_hash(&tenant.key, head).as_bytes() != tag {
+    // Whatever was changed in it, and wherever it was cut off.
+    if blake3::keyed_hash(&tenant.key, &[head, mime].concat()).as_bytes() != tag {
         return Err(corrupt());
     }
     let head: Head = serde_json::from_slice(head).map_err(|_| corrupt())?;

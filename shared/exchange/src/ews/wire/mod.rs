@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT,
-    WWW_AUTHENTICATE,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, LOCATION,
+    USER_AGENT, WWW_AUTHENTICATE,
 };
 use hyper::{HeaderMap, Request, Response};
 use mailkeep_model::FailureClass;
@@ -28,6 +28,10 @@ use crate::SourceError;
 
 /// How long to wait for the head of an answer: a batch may run for a minute.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(180);
+/// How long to wait for the answer to a question without login.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
+/// What this program calls itself.
+const AGENT: &str = concat!("mailkeep/", env!("CARGO_PKG_VERSION"));
 /// Connections kept open without work.
 const MOST_IDLE: usize = 10;
 /// A refusal's body beyond this is not read to its end.
@@ -48,6 +52,12 @@ pub(crate) struct WireAnswer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: AnswerBody,
+}
+
+/// Where an answer leads.
+pub(crate) fn location(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(LOCATION)?.to_str().ok()?;
+    Some(value.to_owned())
 }
 
 /// A failure below the protocol.
@@ -138,6 +148,28 @@ impl Wire {
         }
     }
 
+    /// Asks for the page without any proof of identity. Gives back the status and where the server
+    /// leads, if it does.
+    pub(crate) async fn probe(&self) -> Result<(u16, Option<String>), SourceError> {
+        let mut connection = self.endpoint.connect().await?;
+        let empty = RequestBody::from(Bytes::new()).open();
+        let request = Request::get(self.endpoint.path())
+            .header(HOST, self.endpoint.host_header())
+            .header(USER_AGENT, AGENT)
+            .body(empty)
+            .map_err(|_| failed(FailureClass::RequestBug, "request", "no good request"))?;
+        let sent = tokio::time::timeout(PROBE_TIMEOUT, connection.sender.send_request(request));
+        match sent.await {
+            Ok(Ok(response)) => Ok((response.status().as_u16(), location(response.headers()))),
+            Ok(Err(error)) => Err(body::broken(&error)),
+            Err(_) => Err(failed(
+                FailureClass::Connection,
+                "timeout",
+                "the server did not answer in time",
+            )),
+        }
+    }
+
     /// An open connection, or a new one.
     async fn connection(&self) -> Result<Connection, SourceError> {
         loop {
@@ -214,10 +246,7 @@ impl Wire {
         let mut request = Request::post(self.endpoint.path());
         if let Some(out) = request.headers_mut() {
             out.insert(HOST, self.endpoint.host_header());
-            out.insert(
-                USER_AGENT,
-                HeaderValue::from_static(concat!("mailkeep/", env!("CARGO_PKG_VERSION"))),
-            );
+            out.insert(USER_AGENT, HeaderValue::from_static(AGENT));
             out.insert(
                 CONTENT_TYPE,
                 HeaderValue::from_static("text/xml; charset=utf-8"),

@@ -3,12 +3,14 @@
 
 mod base64;
 mod cut;
+mod document;
 mod element;
 mod events;
 mod text;
 mod write;
 
 pub(crate) use base64::Base64Decoder;
+pub(crate) use document::read_document;
 pub(crate) use element::Element;
 pub(crate) use events::{Event, EventReader, ReadError};
 pub(crate) use write::{XmlWriter, attribute_text, is_xml_char};

@@ -3,6 +3,7 @@
 mod basics;
 mod checkpoints;
 mod crashes;
+mod exports;
 mod races;
 mod requests;
 mod upkeep;

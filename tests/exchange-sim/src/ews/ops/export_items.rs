@@ -9,6 +9,7 @@ use crate::ews::xml::Node;
 
 pub(super) fn run(context: &Context, request: &Node) -> Answer {
     let ids = super::list(request, "m:ItemIds");
+    super::check_number(ids)?;
     Ok(super::each(context, ids, "", |id| {
         let (account, number) = context.item_node(id)?;
         context

@@ -86,6 +86,21 @@ fn list<'a>(request: &'a Node, name: &str) -> &'a [Node] {
         .map_or(&[], |list| list.children.as_slice())
 }
 
+/// Items that one call exports or uploads. Exchange tells no number; one call of very many runs into
+/// its limits of time and size.
+const MOST_STREAMS: usize = 100;
+
+/// Refuses calls that export or upload too much.
+fn check_number(items: &[Node]) -> Result<(), Fault> {
+    if items.len() <= MOST_STREAMS {
+        return Ok(());
+    }
+    Err(Fault::new(
+        "ErrorDataSizeLimitExceeded",
+        "The request names more items than one call may carry.",
+    ))
+}
+
 /// One message for each element; errors carry what `empty` gives.
 fn each<'a>(
     context: &Context,

@@ -11,6 +11,7 @@ use crate::ews::xml::Node;
 
 pub(super) fn run(context: &Context, request: &Node) -> Answer {
     let items = super::list(request, "m:Items");
+    super::check_number(items)?;
     Ok(super::each(context, items, "", |item| {
         upload(context, item)
     }))
