@@ -151,7 +151,7 @@ async fn archive_recoverable_items_and_export_streams_are_taken_when_asked_for()
     admin.reset_counters();
     let restore = ["restore", "--mailbox", &mailbox, "--item", item];
     world.run(&restore).await.expect(0);
-    assert_eq!(admin.counters().get("POST /EWS/UploadItems"), Some(&1));
+    assert_eq!(admin.counters().get("POST /EWS/UploadItems 200"), Some(&1));
     let without = [
         "restore",
         "--mailbox",
@@ -163,7 +163,7 @@ async fn archive_recoverable_items_and_export_streams_are_taken_when_asked_for()
         "x",
     ];
     world.run(&without).await.expect(0);
-    assert_eq!(admin.counters().get("POST /EWS/CreateItem"), Some(&1));
+    assert_eq!(admin.counters().get("POST /EWS/CreateItem 200"), Some(&1));
     assert_eq!(admin.sent(), []);
 }
 

@@ -8,6 +8,8 @@ from keys import CROCKFORD, MY_FORMAT
 from wire import Damaged, Message, NewerThanMe
 
 
+# Roots of trees beside the visible one; they have names of their own in paths.
+BESIDE = {"recoverableitemsroot", "archivemsgfolderroot", "archiverecoverableitemsroot"}
 # The number of no pack: what lay there was lost to damage.
 LOST = 2**32 - 1
 
@@ -210,8 +212,9 @@ class Index:
 
     def path(self, folder):
         names = []
-        while folder.parent is not None and len(names) < 1000:
-            names.append(folder.name)
+        while len(names) < 1000:
+            if folder.parent is not None or folder.well_known in BESIDE:
+                names.append(folder.name)
             folder = self.folders.get(folder.parent)
             if folder is None:
                 break
@@ -254,7 +257,7 @@ class Index:
 
 class Folder:
     def __init__(self, message):
-        self.id, self.name = message.text(1), message.text(3)
+        self.id, self.name, self.well_known = message.text(1), message.text(3), message.text(4)
         self.parent = message.text(2) if message.has(2) else None
         self.is_hidden = message.bool(5)
 

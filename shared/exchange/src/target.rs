@@ -57,6 +57,8 @@ pub struct RestoreItem {
     pub properties_json: Vec<u8>,
     /// Attachments.
     pub attachments: Vec<RestoreAttachment>,
+    /// The message as the source gave it, byte for byte; `None` when it was built from properties.
+    pub mime: Option<Arc<dyn AttachmentContent>>,
     /// The lossless form, to be used where the target takes it.
     pub export: Option<RestoreExport>,
     /// Items of the target folder that are the same to a person, as they were before this restore.

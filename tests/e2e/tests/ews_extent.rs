@@ -164,8 +164,8 @@ async fn export_streams_bring_back_what_message_and_properties_lack() {
         "{done:?}"
     );
     let calls = exchange.calls();
-    assert_eq!(calls.get("POST /EWS/UploadItems"), Some(&done.restored));
-    assert_eq!(calls.get("POST /EWS/CreateItem"), None);
+    assert_eq!(calls.get("POST /EWS/UploadItems 200"), Some(&done.restored));
+    assert_eq!(calls.get("POST /EWS/CreateItem 200"), None);
     let new: Vec<String> = admin
         .items(&to)
         .unwrap()
@@ -196,9 +196,9 @@ async fn export_streams_bring_back_what_message_and_properties_lack() {
     };
     exchange.rig.count_anew();
     let done = restored(&exchange, without).await;
-    assert_eq!(exchange.calls().get("POST /EWS/UploadItems"), None);
+    assert_eq!(exchange.calls().get("POST /EWS/UploadItems 200"), None);
     assert_eq!(
-        exchange.calls().get("POST /EWS/CreateItem"),
+        exchange.calls().get("POST /EWS/CreateItem 200"),
         Some(&done.restored)
     );
 }

@@ -72,6 +72,21 @@ impl AttachmentContent for StoredAttachment {
     }
 }
 
+/// An item's message as it was.
+pub(super) struct StoredMime(pub(super) ItemReader);
+
+impl AttachmentContent for StoredMime {
+    fn size_bytes(&self) -> u64 {
+        self.0.size_bytes()
+    }
+
+    fn open(&self, offset: u64) -> ByteStream {
+        skipped(self.0.mime(), offset)
+            .map_err(|error| source_error(&error))
+            .boxed()
+    }
+}
+
 /// An item's lossless form.
 pub(super) struct StoredExport(pub(super) ItemReader);
 

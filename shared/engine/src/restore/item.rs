@@ -5,10 +5,10 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 use mailkeep_content::{body_parts, parse_message};
 use mailkeep_exchange::{RestoreExport, RestoreItem};
-use mailkeep_model::ItemId;
+use mailkeep_model::{ItemId, Representation};
 use mailkeep_vault::{ItemReader, ItemVersion, MailboxView, VaultError};
 
-use super::attachment::{StoredExport, restore_attachment};
+use super::attachment::{StoredExport, StoredMime, restore_attachment};
 
 /// A body text beyond this is not put together in memory; it becomes an attachment.
 const MAX_BODY_BYTES: u64 = 32 << 20;
@@ -42,6 +42,8 @@ pub(super) async fn restore_item(
             .into_iter()
             .map(|attachment| restore_attachment(&reader, attachment))
             .collect(),
+        mime: (reader.representation() == Representation::Mime)
+            .then(|| Arc::new(StoredMime(reader.clone())) as _),
         export: reader
             .export_server_version()
             .filter(|_| with_export)

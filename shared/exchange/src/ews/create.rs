@@ -21,7 +21,9 @@ use super::upload::Uploaded;
 use super::xml::{Element, XmlWriter};
 use crate::composed::{OpenAttachment, composed, composed_length};
 use crate::retry::is_retryable;
-use crate::{ByteStream, CreateOutcome, RestoreAttachment, RestoreItem, SourceError};
+use crate::{
+    AttachmentContent, ByteStream, CreateOutcome, RestoreAttachment, RestoreItem, SourceError,
+};
 
 static CREATE: Operation = Operation::new("create item", Asked::Folder);
 static FIND: Operation = Operation::new("look for a restored item", Asked::Folder);
@@ -49,6 +51,8 @@ const BAD_PROPERTY: &[&str] = &[
 /// How an item is carried over.
 struct Plan {
     form: Form,
+    /// The message as it was, where it fits: nothing about it is made anew then.
+    mime: Option<Arc<dyn AttachmentContent>>,
     /// In the creating call.
     inside: Vec<RestoreAttachment>,
     /// In calls of their own.
@@ -315,12 +319,19 @@ pub(crate) fn created_id(message: &Element) -> Option<ItemId> {
 /// Decides what goes into the creating call.
 fn plan(item: &RestoreItem) -> Plan {
     let form = form(item);
+    let whole = item.mime.clone();
+    let mime = whole.filter(|mime| form == Form::Mail && mime.size_bytes() <= LONGEST);
+    let is_whole = mime.is_some();
     let mut plan = Plan {
         form,
+        mime,
         inside: vec![],
         apart: vec![],
         losses: vec![],
     };
+    if is_whole {
+        return plan;
+    }
     let mut room = LONGEST.saturating_sub(item.body.len() as u64 * 3 + 100_000);
     for (index, attachment) in item.attachments.iter().enumerate() {
         // As MIME an attachment is base64 already: a third longer.
@@ -359,7 +370,10 @@ fn create_item(folder: &FolderId, item: &RestoreItem, plan: &Plan, rest: &str) -
     let (length, open) = match plan.form {
         Form::Properties => return CallBody::Whole(before + &after),
         Form::Event(_) => event_content(plan),
-        Form::Mail => mail_content(item, plan),
+        Form::Mail => match &plan.mime {
+            Some(mime) => whole_content(mime),
+            None => mail_content(item, plan),
+        },
     };
     CallBody::Streamed {
         before: before + "<t:MimeContent CharacterSet=\"UTF-8\">",
@@ -379,6 +393,11 @@ fn event_content(plan: &Plan) -> Content {
         }
         None => (0, Arc::new(|| Box::pin(futures::stream::empty()))),
     }
+}
+
+fn whole_content(mime: &Arc<dyn AttachmentContent>) -> Content {
+    let mime = mime.clone();
+    (mime.size_bytes(), Arc::new(move || mime.open(0)))
 }
 
 fn mail_content(item: &RestoreItem, plan: &Plan) -> Content {

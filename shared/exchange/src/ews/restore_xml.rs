@@ -1,7 +1,7 @@
 //! The element that creates an item, in the order that the schema wants. Nothing in it sends.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use mailkeep_model::{FlagStatus, Importance, ItemKind, Sensitivity};
+use mailkeep_model::{Address, FlagStatus, Importance, ItemKind, Sensitivity};
 use serde_json::Value;
 
 use super::extended::{self, write_property};
@@ -152,7 +152,9 @@ pub(crate) fn properties(
     if let Some(sensitivity) = sensitivity {
         writer.text("t:Sensitivity", sensitivity);
     }
-    if form == Form::Properties && !restored.body.is_empty() {
+    // An iCalendar form has plain text, whatever the text was.
+    let is_richer = matches!(form, Form::Event(_)) && allowed.extras && restored.body_is_html;
+    if (form == Form::Properties || is_richer) && !restored.body.is_empty() {
         let kind = if restored.body_is_html {
             "HTML"
         } else {
@@ -184,6 +186,10 @@ pub(crate) fn properties(
     }
     match (form, item.kind) {
         (Form::Mail, _) => {
+            // The message itself seldom names them.
+            if restored.mime.is_some() && allowed.extras && !item.bcc.is_empty() {
+                write_addresses(&mut writer, "t:BccRecipients", &item.bcc);
+            }
             writer.text("t:IsRead", if item.is_read { "true" } else { "false" });
         }
         (Form::Properties, kind) => {
@@ -278,6 +284,18 @@ fn extended_properties(
             write_property(writer, key, value);
         }
     }
+}
+
+fn write_addresses(writer: &mut XmlWriter, name: &'static str, addresses: &[Address]) {
+    writer.start(name, &[]);
+    for address in addresses {
+        writer
+            .start("t:Mailbox", &[])
+            .text("t:Name", &address.name)
+            .text("t:EmailAddress", &address.address)
+            .end();
+    }
+    writer.end();
 }
 
 fn flag(writer: &mut XmlWriter, restored: &RestoreItem) {
@@ -391,6 +409,7 @@ mod tests {
             headers: vec![],
             properties_json: vec![],
             attachments: vec![],
+            mime: None,
             export: None,
             known: vec![],
             marker: "m".into(),

@@ -275,6 +275,7 @@ mod tests {
             headers: vec![],
             properties_json: vec![],
             attachments: vec![],
+            mime: None,
             export: None,
             known: vec![],
             marker: "m".into(),

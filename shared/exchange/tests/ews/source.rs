@@ -137,6 +137,7 @@ async fn an_unchanged_mailbox_of_sixty_folders() {
             tree_cursor: tree.cursor,
             folders: cursors,
             known_folders: tree.folders,
+            ..SyncRequest::default()
         };
         counts.push(rig.server.requests().len());
     }

@@ -64,6 +64,7 @@ pub(crate) fn restored(class: &str) -> RestoreItem {
             "application/octet-stream",
             vec![7; 5000],
         )],
+        mime: None,
         export: None,
         known: vec![],
         marker: "mark".into(),
@@ -125,6 +126,29 @@ async fn mail_goes_in_one_call_and_is_not_sent() {
     }
     let encoded = STANDARD.encode_to_string(vec![7; 5000]);
     assert!(mime.replace("\r\n", "").contains(&encoded));
+}
+
+#[tokio::test]
+async fn a_message_that_was_kept_whole_goes_in_byte_for_byte() {
+    let bytes = b"From: a@x\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nsigned\r\n--b--\r\n";
+    let mut item = RestoreItem {
+        mime: Some(Arc::new(Held(bytes.to_vec()))),
+        ..restored("IPM.Note")
+    };
+    item.item.bcc = vec![Address {
+        name: "B".into(),
+        address: "b@x".into(),
+    }];
+    let (outcome, requests) =
+        create(|_| canned::answer("CreateItem", &new_item("new")), &item).await;
+    assert!(outcome.unwrap().losses.is_empty());
+    assert_eq!(requests.len(), 1);
+    assert_eq!(mime_of(&requests[0]).as_bytes(), bytes);
+    let body = &requests[0].body;
+    assert!(body.contains(
+        "<t:BccRecipients><t:Mailbox><t:Name>B</t:Name><t:EmailAddress>b@x</t:EmailAddress></t:Mailbox>\
+         </t:BccRecipients><t:IsRead>true"
+    ));
 }
 
 #[tokio::test]

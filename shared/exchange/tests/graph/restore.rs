@@ -96,6 +96,7 @@ fn mail(marker: &str, attachments: Vec<RestoreAttachment>) -> RestoreItem {
         properties_json: br#"{"conversationIndex":"AQIDBA==","extended":{"Integer 0x1081":"102"}}"#
             .to_vec(),
         attachments,
+        mime: None,
         export: None,
         known: vec![],
         marker: marker.into(),

@@ -130,6 +130,7 @@ impl Known {
             tree_cursor: Some(self.tree.clone()),
             folders: self.cursors.clone(),
             known_folders: self.folders.clone(),
+            ..SyncRequest::default()
         }
     }
 }

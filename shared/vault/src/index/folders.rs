@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use mailkeep_model::{Folder, FolderId, FolderPath};
+use mailkeep_model::{Folder, FolderId, FolderPath, WellKnownFolder};
 
 use crate::index::state::FolderVersion;
 
@@ -63,8 +63,9 @@ fn path(folder: &Folder, by_id: &HashMap<&FolderId, &Folder>) -> FolderPath {
     let mut current = folder;
     while names.len() < MAX_DEPTH {
         let Some(parent) = &current.parent else {
-            // The root has no name that people know, unless it is all there is.
-            if names.is_empty() {
+            // The root has no name that people know, unless it is all there is. Trees beside the
+            // visible one go by the names of theirs.
+            if names.is_empty() || is_beside(current) {
                 names.push(current.name.clone());
             }
             break;
@@ -77,6 +78,18 @@ fn path(folder: &Folder, by_id: &HashMap<&FolderId, &Folder>) -> FolderPath {
     }
     names.reverse();
     FolderPath(names)
+}
+
+/// True for the root of a tree beside the visible one.
+fn is_beside(folder: &Folder) -> bool {
+    matches!(
+        folder.well_known,
+        Some(
+            WellKnownFolder::RecoverableItems
+                | WellKnownFolder::ArchiveMailbox
+                | WellKnownFolder::ArchiveRecoverableItems
+        )
+    )
 }
 
 #[cfg(test)]

@@ -109,11 +109,12 @@ pub struct ItemTruth {
 /// An element as one text.
 fn flat(node: &Node) -> String {
     let children: Vec<String> = node.children.iter().map(flat).collect();
-    let attributes: Vec<String> = node
+    let mut attributes: Vec<String> = node
         .attributes
         .iter()
         .map(|(name, value)| format!(" {name}={value}"))
         .collect();
+    attributes.sort();
     let inside = match children.is_empty() {
         true => node.text.clone(),
         false => children.join(", "),

@@ -329,6 +329,24 @@ async fn an_exported_item_can_be_uploaded_and_is_the_same() {
         code(&rig.call(&upload(&broken)).await[0]),
         "ErrorCorruptData"
     );
+    // Mail carries its message at the end: damage there is found, and so is a missing end.
+    let mail = found.last().unwrap();
+    let export = |id: &str, times: usize| {
+        let ids = format!("<t:ItemId Id=\"{id}\"/>").repeat(times);
+        format!("<m:ExportItems><m:ItemIds>{ids}</m:ItemIds></m:ExportItems>")
+    };
+    let exported = rig.good(&export(mail, 1)).await;
+    let data = exported.text_of("m:Data").unwrap();
+    let bytes = base64_simd::STANDARD.decode_to_vec(data).unwrap();
+    let mut flipped = bytes.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for damaged in [&flipped[..], &bytes[..bytes.len() - 1]] {
+        let data = base64_simd::STANDARD.encode_to_string(damaged);
+        let messages = rig.call(&upload(&data)).await;
+        assert_eq!(code(&messages[0]), "ErrorCorruptData");
+    }
+    let fault = rig.fault("Exchange2013_SP1", &export(mail, 101)).await;
+    assert_eq!(fault, "ErrorDataSizeLimitExceeded");
 }
 
 #[tokio::test]
