@@ -48,9 +48,11 @@ pub struct ExportSource<S> {
     pub bytes: S,
 }
 
+/// No lossless form.
+type Nothing<E> = ExportSource<Empty<Result<Bytes, E>>>;
+
 /// For items that come without one.
-pub(crate) fn without_export<E>() -> Ready<Result<Option<ExportSource<Empty<Result<Bytes, E>>>>, E>>
-{
+pub(crate) fn without_export<E>() -> Ready<Result<Option<Nothing<E>>, E>> {
     ready(Ok(None))
 }
 

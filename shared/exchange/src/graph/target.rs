@@ -7,7 +7,7 @@ use mailkeep_model::{FailureClass, Folder, FolderId, ItemId, ItemKind, SourceMai
 use mailkeep_ports::{Clock, Rng};
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::call::Call;
 use super::client::GraphClient;
@@ -119,20 +119,26 @@ impl Target for GraphTarget {
             Some(parent) => vec!["mailFolders", parent.as_str(), "childFolders"],
         };
         let url = self.client.links.user(mailbox.as_str(), &path, &[]);
-        let mut body = Object::new();
-        body.insert("displayName".into(), json!(name));
-        if !class.is_empty() && !class.eq_ignore_ascii_case("IPF.Note") {
+        let plain = json!({ "displayName": name });
+        let mut body = plain.clone();
+        let mut has_class = !class.is_empty() && !class.eq_ignore_ascii_case("IPF.Note");
+        if has_class && let Some(fields) = body.as_object_mut() {
             let class = properties::property(properties::FOLDER_CLASS, class);
-            body.insert("singleValueExtendedProperties".into(), json!([class]));
+            fields.insert("singleValueExtendedProperties".into(), json!([class]));
         }
-        let body = Value::Object(body);
-        let call = Call::write(&CREATE_FOLDER, mailbox, Method::POST, url, &body);
         let mut backoff = self.client.backoff(None);
         let row = loop {
+            let body = if has_class { &body } else { &plain };
+            let call = Call::write(&CREATE_FOLDER, mailbox, Method::POST, url.clone(), body);
             let error = match self.client.json::<Object>(&call).await {
                 Ok(object) => break FolderRow::read(&object),
                 Err(error) => error,
             };
+            // A folder of mail is better than none.
+            if error.class == FailureClass::RequestBug && has_class {
+                has_class = false;
+                continue;
+            }
             let is_in_doubt = is_retryable(error.class);
             if !is_in_doubt && error.class != FailureClass::Conflict {
                 return Err(error);
