@@ -76,6 +76,14 @@ pub enum CliError {
         /// Why it failed.
         source: io::Error,
     },
+    /// The address that the API is to listen at.
+    #[error("listening at {address}: {source}; is another program listening there?")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why it failed.
+        source: io::Error,
+    },
     /// Standard output is closed or full.
     #[error("writing the output: {0}")]
     Output(io::Error),

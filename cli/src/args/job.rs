@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Subcommand, ValueEnum};
 
 use super::UnlockArgs;
+use super::api::ListenArgs;
 
 /// Where jobs are kept.
 #[derive(Debug, Clone, Default, Args)]
@@ -302,8 +303,9 @@ Runs jobs until it is told to stop (Ctrl-C, SIGTERM): what is at work is committ
 any moment, it goes on where it was. Jobs are made and controlled from another terminal with
 `mailkeep job`.
 
-Example:
-  mailkeep serve --vault ./vault --key-file ./vault.key --workers 8")]
+Examples:
+  mailkeep serve --vault ./vault --key-file ./vault.key --workers 8
+  mailkeep serve --vault ./vault --key-file ./vault.key --listen 127.0.0.1:8025")]
 pub struct ServeArgs {
     /// Mailboxes worked on at once, over all jobs
     #[arg(long, default_value_t = 6, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -321,6 +323,9 @@ pub struct ServeArgs {
     /// Tell people and programs what became of jobs, as the settings in this file say
     #[arg(long, value_name = "PATH", env = "MAILKEEP_NOTIFICATIONS")]
     pub notifications: Option<std::path::PathBuf>,
+    /// The HTTP API.
+    #[command(flatten)]
+    pub http: ListenArgs,
     /// Where jobs are kept.
     #[command(flatten)]
     pub database: DatabaseArgs,

@@ -1,5 +1,6 @@
 //! What can be typed: the verbs, their options and their help texts.
 
+pub mod api;
 pub mod browse;
 pub mod connection;
 pub mod job;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use api::ApiKeyCommand;
 pub use browse::{CatArgs, DiffArgs, ExportArgs, ExportFormat, FindArgs, LsArgs, SnapshotsArgs};
 pub use connection::{
     AddArgs, Cloud, ConnectionCommand, ExchangeAccess, ExchangeArgs, ExchangeLogin, TestArgs,
@@ -174,6 +176,9 @@ pub enum Command {
     /// Legal holds: what is kept whatever a policy says
     #[command(subcommand)]
     Hold(HoldCommand),
+    /// Keys to the HTTP API of `serve`: add, list, remove
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
     /// Mail and webhooks that tell of jobs: check their settings, send a test message
     #[command(subcommand)]
     Notify(NotifyCommand),

@@ -1,5 +1,6 @@
 //! The verbs. Each opens what it needs, calls the engine and shows what came of it.
 
+mod api_key;
 mod apply;
 mod backup;
 mod cat;
@@ -10,6 +11,7 @@ mod export;
 mod find;
 mod folders;
 mod hold;
+mod http;
 mod init;
 mod job;
 mod key;
@@ -76,6 +78,7 @@ pub async fn run(session: &Session, command: &Command) -> Result<Exit, CliError>
         Command::Retain(args) => retain::run(session, args).await,
         Command::Policy(command) => policy::run(session, command).await,
         Command::Hold(command) => hold::run(session, command).await,
+        Command::ApiKey(command) => api_key::run(session, command).await,
         Command::Notify(command) => notify::run(session, command).await,
         Command::Stats(args) => stats::run(session, args).await,
         Command::Completions { shell } => completions(session, *shell),

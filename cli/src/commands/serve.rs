@@ -17,6 +17,7 @@ use mailkeep_setup::VaultConnections;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use super::http::Http;
 use super::notify;
 use crate::args::ServeArgs;
 use crate::output::Output;
@@ -49,6 +50,7 @@ const CLEANING: Duration = Duration::from_secs(3_600);
 pub(super) async fn run(session: &Session, args: &ServeArgs) -> Result<Exit, CliError> {
     let engine = session.engine(&args.unlock).await?;
     let database = session.database(&args.database)?;
+    let http = Http::open(session, args, &engine, &database).await?;
     let (clock, rng) = (Arc::clone(&session.clock), Arc::clone(&session.rng));
     let connections = VaultConnections::new(engine, &args.storage, clock, rng);
     let mut site = VaultSite::new(Arc::new(connections), Arc::new(Quiet));
@@ -74,19 +76,27 @@ pub(super) async fn run(session: &Session, args: &ServeArgs) -> Result<Exit, Cli
     let mut output = session.output();
     output.object(&serde_json::json!({
         "type": "serving", "workers": args.workers, "jobs": service.database.path(),
+        "listen": http.as_ref().map(|http| http.address),
     }))?;
     output.line(format!(
         "Running jobs of {} with {} workers. Ctrl-C stops after a last commit.",
         service.database.path().display(),
         args.workers
     ))?;
+    if let Some(http) = &http {
+        output.line(format!("The API is at http://{}/v1.", http.address))?;
+    }
     output.flush()?;
     let watch = interrupt::watch(service.stop.clone());
     let telling = tokio::spawn(messenger.work());
+    let answering = http.map(|http| tokio::spawn(http.serve(service.stop.clone())));
     let served = service.serve(args, &mut output).await;
     service.stop.stop();
     // It tells of what has just ended before it ends.
     let _ = telling.await;
+    if let Some(answering) = answering {
+        let _ = answering.await;
+    }
     served?;
     drop(watch);
     output.object(&serde_json::json!({"type": "stopped"}))?;

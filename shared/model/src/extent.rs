@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is taken of a mailbox beside its visible folders and the portable form of its items.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Extent {
     /// The archive mailbox, as a folder tree of its own.

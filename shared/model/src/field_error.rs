@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{field}: {problem}")]
 pub struct FieldError {
     /// Path of the field, for example `schedule.blackouts[1].to`.

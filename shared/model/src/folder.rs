@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A folder's id at the source. Opaque and case-sensitive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct FolderId(pub String);
 

@@ -17,6 +17,7 @@ impl SourceMailboxId {
 
 /// What a mailbox is used for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum MailboxKind {
@@ -37,6 +38,7 @@ pub enum MailboxKind {
 
 /// Whether the account may have a mailbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LicenseState {
     /// An Exchange plan is enabled.

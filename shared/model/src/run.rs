@@ -12,6 +12,7 @@ pub struct RunId(pub String);
 
 /// What one mailbox's backup counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Counters {
     /// Items that the source named as new or changed.
     pub items_scanned: u64,

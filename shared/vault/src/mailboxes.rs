@@ -116,6 +116,38 @@ impl Vault {
     /// A store error while listing.
     pub async fn mailboxes(&self) -> Result<Vec<MailboxListing>, VaultError> {
         let ids = self.mailbox_ids().await?;
+        Ok(self.listings(ids).await)
+    }
+
+    /// One page of the mailboxes, ordered by id: at most `limit` after `after`. The second part is true when
+    /// there are more.
+    ///
+    /// # Errors
+    /// A store error while listing.
+    pub async fn mailbox_page(
+        &self,
+        after: Option<&MailboxId>,
+        limit: usize,
+    ) -> Result<(Vec<MailboxListing>, bool), VaultError> {
+        let mut ids = vec![];
+        let mut start_after = after.map(names::mailbox_prefix);
+        loop {
+            let options = ListOptions {
+                prefix: names::MAILBOXES.into(),
+                start_after,
+                delimited: true,
+                limit: limit.saturating_sub(ids.len()),
+            };
+            let page = self.inner.ctx.store.list(options).await?;
+            ids.extend(page.prefixes.iter().filter_map(|it| mailbox_id(it)));
+            start_after = page.next;
+            if start_after.is_none() || ids.len() >= limit {
+                return Ok((self.listings(ids).await, start_after.is_some()));
+            }
+        }
+    }
+
+    async fn listings(&self, ids: Vec<MailboxId>) -> Vec<MailboxListing> {
         let listings = futures::stream::iter(ids).map(|id| async move {
             let details = match self.read_record(&id, FIRST_EPOCH).await {
                 Ok(record) => Ok(MailboxDetails {
@@ -131,7 +163,7 @@ impl Vault {
             };
             MailboxListing { id, details }
         });
-        Ok(listings.buffered(CONCURRENT_READS).collect().await)
+        listings.buffered(CONCURRENT_READS).collect().await
     }
 
     /// The ids of all mailboxes, erased ones included.
@@ -146,13 +178,7 @@ impl Vault {
                 limit: 0,
             };
             let page = self.inner.ctx.store.list(options).await?;
-            for prefix in &page.prefixes {
-                let name = prefix.trim_start_matches(names::MAILBOXES);
-                match name.trim_end_matches('/').parse::<MailboxId>() {
-                    Ok(id) => ids.push(id),
-                    Err(_) => tracing::warn!(prefix, "not a mailbox of this vault"),
-                }
-            }
+            ids.extend(page.prefixes.iter().filter_map(|it| mailbox_id(it)));
             match page.next {
                 Some(next) => start_after = Some(next),
                 None => return Ok(ids),
@@ -301,6 +327,16 @@ impl Vault {
         let cause = "somebody else renewed this key at the same time";
         Err(mailkeep_ports::StoreError::new(kind, name.as_str(), cause).into())
     }
+}
+
+/// The mailbox whose objects begin with this.
+fn mailbox_id(prefix: &str) -> Option<MailboxId> {
+    let name = prefix.trim_start_matches(names::MAILBOXES);
+    let id = name.trim_end_matches('/').parse().ok();
+    if id.is_none() {
+        tracing::warn!(prefix, "not a mailbox of this vault");
+    }
+    id
 }
 
 /// What there is of a mailbox that may have been erased and started again.

@@ -103,13 +103,7 @@ fn there_is_one_tls_stack_and_one_crypto_provider() {
 #[test]
 fn the_production_binary_carries_nothing_that_is_for_tests() {
     let built = built(&["--package=mailkeep-cli", "--edges=normal,build"]);
-    let for_tests = [
-        "exchange-sim",
-        "axum",
-        "proptest",
-        "mailkeep-demo",
-        "mailkeep-e2e",
-    ];
+    let for_tests = ["exchange-sim", "proptest", "mailkeep-demo", "mailkeep-e2e"];
     let found = built
         .iter()
         .filter(|[name, _, _]| for_tests.contains(&name.as_str()));

@@ -61,12 +61,13 @@ const VAULT: &str = "mailkeep-vault";
 const EXCHANGE: &str = "mailkeep-exchange";
 const ENGINE: &str = "mailkeep-engine";
 const SETUP: &str = "mailkeep-setup";
+const API: &str = "mailkeep-api";
 const LOCAL: &str = "mailkeep-local";
 const AWS: &str = "mailkeep-aws";
 const CLI: &str = "mailkeep-cli";
 const SIM: &str = "exchange-sim";
 const ALL: &[&str] = &[
-    MODEL, CONTENT, PORTS, VAULT, EXCHANGE, ENGINE, SETUP, LOCAL, AWS, CLI, SIM,
+    MODEL, CONTENT, PORTS, VAULT, EXCHANGE, ENGINE, SETUP, API, LOCAL, AWS, CLI, SIM,
 ];
 
 const LAYERS: &[Layer] = &[
@@ -105,6 +106,25 @@ const LAYERS: &[Layer] = &[
         knows: &[MODEL, PORTS, VAULT, EXCHANGE, ENGINE],
         never: NO_WORLD,
     },
+    // HTTP is its business; what serves it, and where things are kept, is not.
+    Layer {
+        name: API,
+        knows: &[MODEL, PORTS, VAULT, EXCHANGE, ENGINE, SETUP],
+        never: &[
+            "aws-config",
+            "aws-sdk-dynamodb",
+            "aws-sdk-kms",
+            "aws-sdk-s3",
+            "aws-sdk-secretsmanager",
+            "aws-sdk-sqs",
+            "getrandom",
+            "oauth2",
+            "reqwest",
+            "rpassword",
+            "rusqlite",
+            "tempfile",
+        ],
+    },
     Layer {
         name: LOCAL,
         knows: &[MODEL, PORTS],
@@ -118,7 +138,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: CLI,
         knows: &[
-            MODEL, CONTENT, PORTS, VAULT, EXCHANGE, ENGINE, SETUP, LOCAL, AWS,
+            MODEL, CONTENT, PORTS, VAULT, EXCHANGE, ENGINE, SETUP, API, LOCAL, AWS,
         ],
         never: &["axum", "getrandom", "hyper", "reqwest", "rusqlite"],
     },

@@ -13,6 +13,24 @@ pub struct MailboxEntry {
     pub details: Result<MailboxDetails, String>,
 }
 
+/// One page of the mailboxes of the vault, by their ids in it: at most `limit` after `after`. The second
+/// part is true when there are more.
+///
+/// # Errors
+/// When the vault cannot be listed.
+pub async fn mailbox_page(
+    engine: &Engine,
+    after: Option<&MailboxId>,
+    limit: usize,
+) -> Result<(Vec<MailboxEntry>, bool), EngineError> {
+    let (page, has_more) = engine.vault().mailbox_page(after, limit).await?;
+    let entries = page.into_iter().map(|listing| MailboxEntry {
+        id: listing.id,
+        details: listing.details.map_err(|error| error.to_string()),
+    });
+    Ok((entries.collect(), has_more))
+}
+
 /// Every mailbox of the vault, by address.
 ///
 /// # Errors

@@ -114,6 +114,20 @@ impl Jobs {
         definition: &JobDefinition,
         when: EditWhen,
     ) -> Result<JobRecord, JobError> {
+        self.edit_version(id, definition, when, None).await
+    }
+
+    /// The same, but only when `expected` is the number of the newest definition.
+    ///
+    /// # Errors
+    /// As [`edit`](Self::edit), and `VersionChanged`.
+    pub async fn edit_version(
+        &self,
+        id: &JobId,
+        definition: &JobDefinition,
+        when: EditWhen,
+        expected: Option<u32>,
+    ) -> Result<JobRecord, JobError> {
         check(definition)?;
         let mut tries = Tries::new();
         let mut intended = None;
@@ -129,6 +143,13 @@ impl Jobs {
             // A number that was ours and holds another definition: somebody edited after us.
             if intended.is_some_and(|number| old.newest > number) {
                 return Ok(old);
+            }
+            if let Some(expected) = expected.filter(|it| *it != old.newest) {
+                return Err(JobError::VersionChanged {
+                    name: old.name,
+                    expected,
+                    newest: old.newest,
+                });
             }
             if old.is_open && when == EditWhen::NotActive {
                 return Err(JobError::Active { name: old.name });

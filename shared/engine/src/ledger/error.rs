@@ -41,6 +41,18 @@ pub enum JobError {
         /// Its name.
         name: String,
     },
+    /// Somebody else gave the job another definition.
+    #[error(
+        "the job `{name}` has definition {newest} by now, not {expected}; read it again and decide anew"
+    )]
+    VersionChanged {
+        /// Its name.
+        name: String,
+        /// The definition that the change was meant for.
+        expected: u32,
+        /// The newest.
+        newest: u32,
+    },
     /// The job cannot do this in its state.
     #[error("the job `{name}` {why}")]
     Refused {
@@ -83,6 +95,7 @@ impl JobError {
             Self::NoSuchJob { .. } => "no_such_job",
             Self::NoSuchRun { .. } => "no_such_run",
             Self::Active { .. } => "job_active",
+            Self::VersionChanged { .. } => "version_changed",
             Self::Refused { .. } => "refused",
             Self::Corrupt { .. } => "corrupt",
             Self::Table(error) if error.kind == TableErrorKind::Conflict => "changed_meanwhile",

@@ -52,9 +52,21 @@ impl Ledger {
         &self,
         after: Option<String>,
     ) -> Result<RecordPage<Versioned<JobRecord>>, JobError> {
+        self.job_page(after, 100).await
+    }
+
+    /// The same, at most `limit` at a time.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn job_page(
+        &self,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<RecordPage<Versioned<JobRecord>>, JobError> {
         let query = Query {
             after,
-            ..Query::prefix(keys::JOBS, "").limited(100)
+            ..Query::prefix(keys::JOBS, "").limited(limit)
         };
         self.list(&query).await
     }

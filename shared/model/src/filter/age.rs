@@ -14,6 +14,7 @@ pub const MAX_AGE: u32 = 10_000;
 
 /// Which items a job takes by their age.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AgeFilter {
     /// All items, whatever their age.
@@ -27,6 +28,7 @@ pub enum AgeFilter {
 
 /// By which time mail is judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AgeBasis {
     /// When it was changed last; reading or flagging it is a change.
@@ -38,6 +40,7 @@ pub enum AgeBasis {
 
 /// A span of the calendar, written `6 months`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Age {
     number: u32,

@@ -12,6 +12,7 @@ pub const MAX_CLASSES: usize = 100;
 
 /// The kinds of items that a job takes; all unless switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Kinds {
     /// Mail, meeting messages, posts, and whatever else lies in mail folders.
@@ -71,6 +72,7 @@ impl Kinds {
 /// A message class such as `IPM.Note`, with all classes below it (`IPM.Note.SMIME`). Case does not
 /// matter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct MessageClass(String);
 
@@ -121,6 +123,7 @@ impl From<MessageClass> for String {
 
 /// Which message classes a job takes from among mail.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Classes {
     /// Every class.

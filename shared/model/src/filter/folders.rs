@@ -9,6 +9,7 @@ use crate::{FieldErrors, Folder, FolderId, WellKnownFolder};
 
 /// A folder that a person did not make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum SpecialFolder {
@@ -87,6 +88,7 @@ impl SpecialFolder {
 
 /// One folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FolderRef {
     /// By its id, in the one mailbox that has it.
@@ -106,6 +108,7 @@ impl FolderRef {
 
 /// A folder that a person chose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FolderChoice {
     /// Which one.
@@ -117,6 +120,7 @@ pub struct FolderChoice {
 
 /// The folders that a job takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct FolderFilter {
     /// Left out with all that is below them, also when chosen.

@@ -25,6 +25,7 @@ use crate::{FieldErrors, FolderId, Item, ItemId, ItemKind, Sensitivity};
 
 /// The rules by which a job takes items.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ItemFilter {
     /// By age.

@@ -10,6 +10,7 @@ pub const MAX_ADDRESSES: usize = 100;
 
 /// Mail addresses, written with `;` between them. Empty places and repetitions are dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct AddressList(Vec<String>);
 

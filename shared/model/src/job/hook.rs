@@ -9,6 +9,7 @@ const MAX_TIMEOUT_SECONDS: u32 = 24 * 3_600;
 
 /// What a job calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Hooks {
     /// Before the backup.
@@ -21,6 +22,7 @@ pub struct Hooks {
 
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Hook {
     /// What is called.
@@ -38,6 +40,7 @@ pub struct Hook {
 
 /// What is called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HookKind {
     /// A program of the machine that runs the jobs: the interpreter or program, then its arguments.
@@ -48,6 +51,7 @@ pub enum HookKind {
 
 /// What the failure of a hook means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HookFailure {
     /// Nothing for the job.

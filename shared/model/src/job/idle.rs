@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// A time from the end of a cycle to the start of the next, written `hh:mm:ss`, from 00:00:00 to
 /// 99:59:59. A minute unless given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct IdleTime {
     seconds: u32,

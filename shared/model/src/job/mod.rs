@@ -28,6 +28,7 @@ use crate::{Extent, FieldErrors};
 
 /// A backup job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct JobDefinition {
     /// Name for people; unique among all jobs by its [`name_key`].
@@ -92,6 +93,7 @@ pub struct JobDefinition {
 
 /// One cycle, or one after another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum JobKind {
     /// Many cycles, each after the idle time, inside of activity periods.
@@ -103,6 +105,7 @@ pub enum JobKind {
 
 /// What happens to a cycle that is not done when its activity period ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WindowEnd {
     /// It stops softly and goes on in the next period.
@@ -114,6 +117,7 @@ pub enum WindowEnd {
 
 /// When a job may work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct JobSchedule {
     /// Switched off, the job is as one without schedule.
@@ -128,6 +132,7 @@ pub struct JobSchedule {
 
 /// How changes at the source are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ChangeTracking {
     /// The method.
@@ -138,6 +143,7 @@ pub struct ChangeTracking {
 
 /// A method of finding changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TrackingMethod {
     /// Microsoft's lists of changes.
@@ -151,6 +157,7 @@ pub enum TrackingMethod {
 
 /// What happens to a mailbox for which Microsoft's method failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TrackingFailure {
     /// It is compared instead.
@@ -162,6 +169,7 @@ pub enum TrackingFailure {
 
 /// Who is told what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Notifications {
     /// Addresses that get the report of each run, besides those that get all news.

@@ -10,6 +10,7 @@ pub const MAX_NAMED_MAILBOXES: usize = 10_000;
 
 /// Which mailboxes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Scope {
     /// The mailboxes to choose from.
@@ -39,6 +40,7 @@ impl Default for Scope {
 
 /// The mailboxes to choose from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mailboxes {
     /// All of the connection.
@@ -54,6 +56,7 @@ pub enum Mailboxes {
 
 /// An attribute with a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// The attribute.
@@ -64,6 +67,7 @@ pub struct Rule {
 
 /// An attribute that a directory keeps of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Attribute {

@@ -58,6 +58,7 @@ pub struct News {
 
 /// What a run did, in figures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Figures {
     /// Mailboxes in scope.
     pub mailboxes: u64,

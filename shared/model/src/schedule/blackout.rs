@@ -14,6 +14,7 @@ pub const MAX_BLACKOUTS: usize = 50;
 /// that the clock shows its start until the last moment that it shows less than its end, so it also
 /// holds when the clock is set back meanwhile; what falls wholly into a gap never comes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Blackout {
     /// On these days of the week; at least one.

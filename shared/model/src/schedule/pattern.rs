@@ -15,6 +15,7 @@ pub const YEARS: std::ops::RangeInclusive<i32> = 1970..=2199;
 
 /// When a job may work. A job has at most one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ActivityPattern {
     /// A list of single periods; those that overlap or touch count as one.
@@ -29,6 +30,7 @@ pub enum ActivityPattern {
 
 /// Single periods.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Custom {
     /// The periods, in any order.
@@ -37,6 +39,7 @@ pub struct Custom {
 
 /// A period by the job's wall clock: from `start` up to, not including, `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Period {
     /// Start.
@@ -47,6 +50,7 @@ pub struct Period {
 
 /// Every so many days, or on working days.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Daily {
     /// Every this many days, counted from the start of the range.
@@ -72,6 +76,7 @@ impl Default for Daily {
 
 /// On days of the week, every so many weeks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Weekly {
     /// Every this many weeks, counted from the week of the start of the range. Weeks begin on
@@ -98,6 +103,7 @@ impl Default for Weekly {
 
 /// On a day of the month, every so many months.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Monthly {
     /// Every this many months, counted from the month of the start of the range.
@@ -119,6 +125,7 @@ fn one() -> u32 {
 
 /// A day of a month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum MonthDay {
     /// By number, 1 to 31. In a month that is too short it is the month's last day.
@@ -134,6 +141,7 @@ pub enum MonthDay {
 
 /// Which of a month's Mondays, Tuesdays and so on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Ordinal {
@@ -146,6 +154,7 @@ pub enum Ordinal {
 
 /// First and last day on which a pattern starts a period. Without an end it goes on for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DateRange {
     /// First day; needed where turns are counted from it.

@@ -11,6 +11,7 @@ use crate::FieldErrors;
 
 /// A time of day in hours and minutes, written `hh:mm`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct TimeOfDay(NaiveTime);
 
@@ -64,6 +65,7 @@ impl From<TimeOfDay> for String {
 
 /// A day of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Day {
@@ -122,6 +124,7 @@ pub type Days7 = BTreeSet<Day>;
 /// The part of a day: all of it, or from a time up to (not including) another. When `to` lies before
 /// `from`, it ends on the following day and still belongs to the day on which it began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Hours {
     /// Start; the start of the day when missing.

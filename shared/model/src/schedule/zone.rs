@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// A time zone of the IANA database, for example `Europe/Warsaw`. UTC unless given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Zone(Tz);
 

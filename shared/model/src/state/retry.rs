@@ -12,6 +12,7 @@ const LONGEST_ASKED: Duration = Duration::from_hours(24);
 
 /// How often and after which waits something that failed is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RetryPolicy {
     /// Attempts in all, the first one included.

@@ -140,6 +140,7 @@ impl FromIterator<TaskEnd> for Tally {
 
 /// How a mailbox of a job fares, by its last task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MailboxHealth {
     /// Nothing to report, also when it was not its turn yet.
