@@ -203,3 +203,55 @@ def test_damage_is_found(place, tmp_path):
     command = [sys.executable, READER, copy, "--key-file", place.key, "salvage", address]
     done = subprocess.run(command, capture_output=True)
     assert done.returncode == 1 and b"Damaged" in done.stderr
+
+
+def test_packs_say_whose_their_items_are(place, tmp_path):
+    """Without a single commit and checkpoint: what lies in packs has its owner, its folder and its bytes."""
+    user = place.users()[0]
+    [name] = [one["mailbox"] for one in place.lines("mailboxes") if one["address"] == user["address"]]
+    copy = tmp_path / "vault"
+    subprocess.run(["cp", "-r", place.vault, copy], check=True)
+    for gone in ("log", "ckpt", "floor"):
+        subprocess.run(["rm", "-rf", copy / "m" / name / gone], check=True)
+    command = [sys.executable, READER, copy, "--key-file", place.key, "owners", name]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    owned = [json.loads(line) for line in done.stdout.splitlines()]
+    current = {one["id"]: one["blake3"] for one in place.lines("items", name, "--digest")}
+    folders = {one["id"] for one in place.ask("folders", mailbox=user["id"]).json()}
+    same = [one for one in owned if current.get(one["id"]) == one["blake3"]]
+    assert len(same) > 50 and all(one["folder"] in folders for one in owned)
+
+
+def test_runs_and_documents_are_read(place):
+    runs = place.lines("runs")
+    assert len(runs) == 36 and all(run["connection"] == "sim" for run in runs)
+    assert runs[0]["mailboxes"][0]["outcome"]["state"] == "complete"
+    assert json.loads(place.read("document", "policy", "default"))["keep_days"] == 0
+
+
+GOLDEN = READER.parent.parent / "shared" / "vault" / "golden" / "1"
+
+
+@pytest.mark.parametrize("key", ["--passphrase-file passphrase.txt", "--key-file vault.key", "--recovery-key-file recovery.key"])
+def test_the_golden_vault_is_read(key):
+    """What an earlier mailkeep wrote, by what this page said then: item by item, with its content."""
+    option, file = key.split()
+    expected = {}
+    for line in (GOLDEN / "contents.txt").read_text().splitlines():
+        fields = line.split(" ")
+        if len(fields) == 7 and fields[0].endswith("@example.com"):
+            address, sequence, item, _, folder, state, digest = fields
+            expected.setdefault(address, {}).setdefault(int(sequence), []).append((item, folder, state, digest))
+    assert len(expected) == 3
+    for address, points in expected.items():
+        newest = points[max(points)]
+        there = {(item, folder, digest) for item, folder, state, digest in newest if state == "there"}
+        whole = sorted(one for one in there if one[2] != "lost")
+        command = [sys.executable, READER, GOLDEN / "vault", option, GOLDEN / file, "items", address]
+        if len(whole) == len(there):
+            command.append("--digest")
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+        seen = [json.loads(line) for line in done.stdout.splitlines()]
+        assert sorted(one["id"] for one in seen) == sorted(one[0] for one in there)
+        if len(whole) == len(there):
+            assert sorted((one["id"], one["folder"], one["blake3"][:32]) for one in seen) == whole

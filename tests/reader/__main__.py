@@ -29,6 +29,13 @@ def arguments():
         one.add_argument("--through", choices=["log", "checkpoint"], default="log")
         if verb == "message":
             one.add_argument("item")
+        if verb == "items":
+            one.add_argument("--digest", action="store_true", help="read each message, and hash it")
+    verbs.add_parser("owners").add_argument("mailbox", help="its name in the vault, or its address")
+    verbs.add_parser("runs")
+    document = verbs.add_parser("document")
+    document.add_argument("kind")
+    document.add_argument("name")
     return parser.parse_args()
 
 
@@ -82,7 +89,19 @@ def run(given):
         for mailbox in vault.mailboxes():
             show({"mailbox": mailbox.name, "address": mailbox.address, "name": mailbox.display_name})
         return
+    if given.verb == "runs":
+        for run in vault.runs():
+            show(run)
+        return
+    if given.verb == "document":
+        sys.stdout.buffer.write(vault.document(given.kind, given.name))
+        return
     mailbox = vault.mailbox(given.mailbox)
+    if given.verb == "owners":
+        for folder, row, message in mailbox.owners():
+            digest = blake3(message).hexdigest()
+            show({"id": row.item["id"], "folder": folder, "subject": row.item["subject"], "blake3": digest})
+        return
     if given.verb == "salvage":
         for message in mailbox.messages_without_index():
             show({"blake3": blake3(message).hexdigest(), "size": len(message)})
@@ -99,7 +118,10 @@ def run(given):
     rows = index.current()
     if given.verb == "items":
         for path, row in rows:
-            show(item_line(path, row))
+            line = item_line(path, row)
+            if given.digest:
+                line["blake3"] = blake3(index.message(row)).hexdigest()
+            show(line)
         return
     for _, row in rows:
         if reference(row.key[2]) == given.item:

@@ -1,12 +1,14 @@
-"""Stores, vaults and mailboxes: docs/format.md, sections 1, 5, 7 and 8."""
+"""Stores, vaults and mailboxes: docs/format.md, sections 1, 5 and 7 to 10."""
 
 import base64
+import json
 import os
 import struct
 
 from blake3 import blake3
 
 import container
+from batch import read_batch
 from container import Container
 from keys import base32, keyed_hash, open_ring, read_record, subkey, unwrap
 from wire import Damaged, Message
@@ -48,6 +50,26 @@ class Vault:
         if number not in self.dictionaries:
             self.dictionaries[number] = self.store.get(f"dict/{number}")
         return self.dictionaries[number]
+
+    def record(self, name, kind):
+        """The record of an object that belongs to no mailbox."""
+        scopes = {epoch: subkey(root, "vault objects") for epoch, root in self.ring.roots.items()}
+        holder = Container(name, self.store.get(name), kind, scopes, self.dictionary)
+        return holder.read(holder.numbers_of(container.RECORD_FRAME)[-1])
+
+    def runs(self):
+        """What runs did, oldest first: section 9."""
+        return [json.loads(self.record(name, container.RUN)) for name in self.store.names("runs/")]
+
+    def document(self, kind, name):
+        """The content of a document: section 10."""
+        names = subkey(self.ring.naming, "vault document names")
+        digest = base32(keyed_hash(names, kind.encode(), name.encode(), length=16))
+        object_name = f"doc/{kind}/{digest}"
+        document = Message(self.record(object_name, container.DOCUMENT))
+        if (document.text(1), document.text(2)) != (kind, name):
+            raise Damaged(f"{object_name}: another document")
+        return document.bytes(3)
 
     def mailboxes(self):
         names = self.store.folders("m/")
@@ -114,6 +136,16 @@ class Mailbox:
                 holder = self.holder(name)
                 for number in holder.numbers_of(container.ITEM_FRAME):
                     yield self.message(holder.read(number), self.part_places().get)
+
+    def owners(self):
+        """Folder, metadata and message of each item in a pack, from packs alone: section 7, rows of a pack."""
+        for name in self.vault.store.names(f"m/{self.name}/pack/"):
+            for number in self.holder(name).numbers_of(container.PACK_ROWS):
+                rows = Message(self.holder(name).read(number))
+                folders = rows.texts(1)
+                for row in read_batch(Message(rows.bytes(2))):
+                    frame = self.holder(name).read(row.content[1])
+                    yield folders[row.key[0]], row, self.message(frame, self.part_places().get)
 
     def holder(self, name):
         """A pack or segment, kept open: a few of them are read again and again."""

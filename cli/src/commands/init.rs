@@ -19,6 +19,8 @@ struct Created<'a> {
     path: String,
     recovery_key_file: String,
     key_file: Option<String>,
+    /// What is lost because of what the store cannot do.
+    shortcomings: Vec<String>,
 }
 
 /// Creates a vault and its keys.
@@ -68,12 +70,14 @@ pub(super) async fn run(session: &Session, args: &InitArgs) -> Result<Exit, CliE
         reserved.fill(text.as_bytes())?;
     }
 
+    let shortcomings = vault.info().shortcomings();
     let mut output = session.output();
     output.object(&Created {
         vault: vault.id(),
         path: place.shown(),
         recovery_key_file: args.recovery_key_file.display().to_string(),
         key_file: key_file.map(|file| file.display().to_string()),
+        shortcomings: shortcomings.clone(),
     })?;
     output.line(format!(
         "Vault {} is ready in {}.",
@@ -85,6 +89,9 @@ pub(super) async fn run(session: &Session, args: &InitArgs) -> Result<Exit, CliE
         (None, Recipient::KeyService(_)) => "the key of AWS KMS".to_owned(),
         (None, _) => "the passphrase".to_owned(),
     };
+    for lost in &shortcomings {
+        output.line(format!("\nMind: {lost}."))?;
+    }
     output.line(format!(
         "
 Recovery key: {0}

@@ -60,6 +60,8 @@ pub enum Conditions {
     Raced,
     /// Honoured, but a write that happened is reported as refused.
     Misreported,
+    /// Honoured, but a write that was refused is reported as done.
+    Blind,
 }
 
 /// Wraps a store and makes it fail: at chosen calls, by chance from a seed, or in how it treats
@@ -126,6 +128,11 @@ impl FaultStore {
     pub fn with_conditions(self, conditions: Conditions) -> Self {
         self.lock().conditions = conditions;
         self
+    }
+
+    /// Treats conditions in this way from now on.
+    pub fn set_conditions(&self, conditions: Conditions) {
+        self.lock().conditions = conditions;
     }
 
     /// How many changing calls there were.
@@ -228,6 +235,17 @@ impl FaultStore {
                 }
                 self.inner.put(key, body, unconditional).await
             }
+            Conditions::Blind => match self.inner.put(key, body, options).await {
+                Err(error)
+                    if matches!(
+                        error.kind,
+                        StoreErrorKind::AlreadyExists | StoreErrorKind::Changed
+                    ) =>
+                {
+                    Ok(self.inner.head(key).await?.etag)
+                }
+                other => other,
+            },
             Conditions::Misreported => {
                 let kind = match options.condition {
                     Condition::IfMatch(_) => StoreErrorKind::Changed,

@@ -108,6 +108,10 @@ async fn the_suite_finds_a_store_that_breaks_conditions() {
             Conditions::Misreported,
             "IfAbsent writes when the name is free",
         ),
+        (
+            Conditions::Blind,
+            "IfAbsent is AlreadyExists when the name is taken",
+        ),
     ] {
         let test =
             under_test(move || Arc::new(FaultStore::new(memory()).with_conditions(conditions)));
@@ -190,6 +194,7 @@ async fn the_probe_believes_nothing() {
         (Conditions::Ignored, false, false),
         (Conditions::Refused, false, false),
         (Conditions::Misreported, false, false),
+        (Conditions::Blind, false, false),
         (Conditions::Raced, false, true),
     ] {
         let memory = memory();

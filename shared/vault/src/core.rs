@@ -19,4 +19,6 @@ pub(crate) struct MailboxCore {
     pub profile: MailboxProfile,
     /// Its keys.
     pub keys: MailboxKeys,
+    /// False when the store lets one writer overwrite the commit of another.
+    pub honours_create: bool,
 }

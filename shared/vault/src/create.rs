@@ -9,13 +9,13 @@ use crate::error::VaultError;
 use crate::format::envelope;
 use crate::format::records::{VaultBody, VaultRecord};
 use crate::ids::Ulid;
-use crate::lock::{LockPolicy, LockingStore};
+use crate::lock::LockPolicy;
 use crate::names;
 use crate::recipients::{For, PassphraseCost, Recipient, RecordPlace, Sealer};
 use crate::recovery_key::RecoveryKey;
 use crate::roots::{FIRST_EPOCH, Ring};
 use crate::unlock::read_vault_record;
-use crate::vault::{Vault, put_plain};
+use crate::vault::{Vault, promised_store, put_plain};
 
 /// Choices at the creation of a vault.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,10 +48,10 @@ impl Vault {
         let capabilities = mailkeep_ports::probe::probe(&*ctx.store, &*ctx.clock, &scratch).await?;
         if let Some(policy) = options.object_lock {
             policy.check(&capabilities)?;
-            ctx.store = LockingStore::wrap(&ctx, policy);
         }
 
         let body = new_body(&ctx, capabilities, options.object_lock);
+        ctx.store = promised_store(&ctx, &body)?;
         let bytes = body.encode_to_vec();
         let ring = Ring::generate(&bytes, &*ctx.rng);
         let recovery = RecoveryKey::generate(&*ctx.rng);
@@ -84,9 +84,9 @@ impl Vault {
             root: Some(ring.seal(&body.vault_id, names::VAULT, &*ctx.rng)?),
             body: bytes,
         };
-        let condition = create_condition(&capabilities);
         let key = names::key(names::VAULT.into())?;
-        put_plain(&ctx, &key, envelope::encode(&record), condition).await?;
+        let bytes = envelope::encode(&record);
+        put_plain(&ctx, &key, bytes, Condition::IfAbsent).await?;
         if read_vault_record(&ctx).await? != record {
             return Err(VaultError::AlreadyExists {
                 object: names::VAULT.into(),
@@ -111,15 +111,6 @@ fn new_body(
         checksums: capabilities.checksums,
         lock_mode: LockPolicy::mode_tag(lock),
         lock_days: lock.map_or(0, |policy| policy.days),
-    }
-}
-
-/// `IfAbsent` where the store knows it.
-pub(crate) fn create_condition(capabilities: &StoreCapabilities) -> Condition {
-    if capabilities.conditional_create {
-        Condition::IfAbsent
-    } else {
-        Condition::None
     }
 }
 

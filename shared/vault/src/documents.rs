@@ -131,7 +131,11 @@ impl Vault {
         Ok(())
     }
 
-    async fn read_document(&self, kind: &str, key: &Key) -> Result<DocumentRecord, VaultError> {
+    pub(crate) async fn read_document(
+        &self,
+        kind: &str,
+        key: &Key,
+    ) -> Result<DocumentRecord, VaultError> {
         let inner = &self.inner;
         let bytes = read_plain(&inner.ctx, key).await?;
         let reader = ObjectReader::from_bytes(&inner.objects, ObjectKind::Document, key, bytes)?;
@@ -147,7 +151,7 @@ impl Vault {
         Ok(record)
     }
 
-    fn document_key(&self, kind: &str, name: &str) -> Result<Key, VaultError> {
+    pub(crate) fn document_key(&self, kind: &str, name: &str) -> Result<Key, VaultError> {
         let digest = crypto::keyed_hash(
             &self.inner.document_names,
             &[kind.as_bytes(), name.as_bytes()],

@@ -2,7 +2,6 @@
 
 use mailkeep_ports::{Condition, GetOptions, Key, StoreErrorKind};
 
-use crate::create::create_condition;
 use crate::error::VaultError;
 use crate::ids::MailboxId;
 use crate::names;
@@ -82,9 +81,8 @@ impl Vault {
                 ));
             }
             // First the mark: whatever happens from here on is called an erasure, not damage.
-            let condition = create_condition(&inner.info.capabilities);
             let mark = self.erasure_record(id)?;
-            put_plain(&inner.ctx, &names::erasure(id)?, mark, condition).await?;
+            put_plain(&inner.ctx, &names::erasure(id)?, mark, Condition::IfAbsent).await?;
         }
         let mut erasure = Erasure {
             mailbox: id.clone(),

@@ -10,6 +10,11 @@
 pub mod context;
 pub mod error;
 pub mod format;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+#[cfg(test)]
+mod golden_tests;
 pub mod ids;
 
 mod assembly;
@@ -38,6 +43,7 @@ mod lock;
 mod lock_extend;
 #[cfg(test)]
 mod lock_tests;
+mod looking;
 mod mailbox;
 mod mailbox_keys;
 mod mailboxes;
@@ -51,6 +57,7 @@ mod reader;
 mod recipients;
 mod recovery_key;
 pub mod repair;
+mod rest_checks;
 pub mod retain;
 mod roots;
 mod runs;
@@ -86,6 +93,7 @@ pub use reader::ItemReader;
 pub use recipients::{PassphraseCost, Recipient, Unlock};
 pub use recovery_key::RecoveryKey;
 pub use repair::{LostItem, RepairAction, RepairMode, RepairReport};
+pub use rest_checks::RestReport;
 pub use retain::{
     DEFAULT_GRACE_DAYS, Hold, MIN_GRACE_DAYS, MailboxPlan, PolicyScope, Retained, RetentionSettings,
 };

@@ -11,7 +11,6 @@ use mailkeep_ports::{
     PutOptions, Retention, Store, StoreCapabilities, StoreError,
 };
 
-use crate::context::VaultContext;
 use crate::crypto;
 use crate::error::VaultError;
 use crate::format::records::VaultBody;
@@ -99,11 +98,15 @@ pub(crate) struct LockingStore {
 }
 
 impl LockingStore {
-    /// The store of `ctx` under a policy.
-    pub(crate) fn wrap(ctx: &VaultContext, policy: LockPolicy) -> Arc<dyn Store> {
+    /// The store under a policy.
+    pub(crate) fn wrap(
+        store: Arc<dyn Store>,
+        clock: &Arc<dyn Clock>,
+        policy: LockPolicy,
+    ) -> Arc<dyn Store> {
         Arc::new(Self {
-            inner: Arc::clone(&ctx.store),
-            clock: Arc::clone(&ctx.clock),
+            inner: store,
+            clock: Arc::clone(clock),
             policy,
         })
     }

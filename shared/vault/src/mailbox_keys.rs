@@ -189,11 +189,7 @@ impl Vault {
         bytes: Vec<u8>,
         etag: &ETag,
     ) -> Result<(), VaultError> {
-        let condition = if self.inner.info.capabilities.conditional_replace {
-            Condition::IfMatch(etag.clone())
-        } else {
-            Condition::None
-        };
+        let condition = Condition::IfMatch(etag.clone());
         let name = names::mailbox_key(id, epoch)?;
         put_plain(&self.inner.ctx, &name, bytes, condition).await
     }

@@ -2,11 +2,10 @@
 
 use futures::StreamExt;
 use mailkeep_model::{MailboxProfile, SourceMailboxId};
-use mailkeep_ports::{ListOptions, StoreErrorKind};
+use mailkeep_ports::{Condition, ListOptions, StoreErrorKind};
 use zeroize::Zeroizing;
 
 use crate::core::MailboxCore;
-use crate::create::create_condition;
 use crate::error::VaultError;
 use crate::ids::MailboxId;
 use crate::keys::MailboxKeys;
@@ -217,6 +216,7 @@ impl Vault {
             realm: owner.realm.clone(),
             profile: owner.profile.clone(),
             keys,
+            honours_create: self.inner.info.capabilities.conditional_create,
         })
     }
 
@@ -256,13 +256,7 @@ impl Vault {
         ctx.rng.fill(key.as_mut_slice());
         let bytes = self.seal_record(&id, FIRST_EPOCH, &key, &owner)?;
         let name = names::mailbox_key(&id, FIRST_EPOCH)?;
-        put_plain(
-            ctx,
-            &name,
-            bytes,
-            create_condition(&self.inner.info.capabilities),
-        )
-        .await?;
+        put_plain(ctx, &name, bytes, Condition::IfAbsent).await?;
         // Somebody else may have been faster: theirs counts.
         let (keys, record) = self.open_keys(&id).await?;
         let mailbox = self.open_mailbox(id, keys, &record.owner);
@@ -313,13 +307,7 @@ impl Vault {
         ctx.rng.fill(key.as_mut_slice());
         let bytes = self.seal_record(id, epoch, &key, &record.owner)?;
         let name = names::mailbox_key(id, epoch)?;
-        put_plain(
-            ctx,
-            &name,
-            bytes,
-            create_condition(&self.inner.info.capabilities),
-        )
-        .await?;
+        put_plain(ctx, &name, bytes, Condition::IfAbsent).await?;
         if self.read_record(id, epoch).await?.key == key {
             return Ok(epoch);
         }

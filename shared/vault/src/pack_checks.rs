@@ -47,7 +47,7 @@ impl PackChecks {
         self.times.retain(|name, _| names.contains(name));
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let entry = |(name, time): (&Name, &i64)| {
             let time = time.to_le_bytes();
             name.iter().copied().chain(time).collect::<Vec<u8>>()
@@ -55,7 +55,7 @@ impl PackChecks {
         self.times.iter().flat_map(entry).collect()
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let entry = |entry: &[u8]| {
             let (name, time) = entry.split_first_chunk::<16>()?;
             Some((*name, i64::from_le_bytes(time.try_into().ok()?)))

@@ -47,5 +47,6 @@ pub(crate) fn mailbox(ctx: &VaultContext, seed: u8) -> MailboxCore {
         realm: "tenant".into(),
         profile: profile("ada"),
         keys: keys(seed),
+        honours_create: true,
     }
 }

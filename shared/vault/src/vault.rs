@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use mailkeep_model::SourceMailboxId;
-use mailkeep_ports::{Condition, GetOptions, Key, PutOptions, StoreCapabilities, StoreErrorKind};
+use mailkeep_ports::{
+    Condition, GetOptions, Key, PutOptions, Store, StoreCapabilities, StoreErrorKind,
+};
 
 use crate::context::VaultContext;
 use crate::crypto::{self, ObjectKeys, Secret};
@@ -15,6 +17,7 @@ use crate::format::FORMAT;
 use crate::format::records::VaultBody;
 use crate::ids::MailboxId;
 use crate::lock::{LockPolicy, LockingStore};
+use crate::looking::LookingStore;
 use crate::names;
 use crate::recipients::Unlock;
 use crate::roots::Ring;
@@ -35,6 +38,23 @@ pub struct VaultInfo {
     pub object_lock: Option<LockPolicy>,
     /// Epoch of the root key that is in use: 1, and one more for each rotation.
     pub key_epoch: u32,
+}
+
+impl VaultInfo {
+    /// What is lost because of what the store cannot do, in sentences for people. Empty for a store that
+    /// can do everything that a vault without Object Lock needs.
+    #[must_use]
+    pub fn shortcomings(&self) -> Vec<String> {
+        let can = &self.capabilities;
+        let mut lost = vec![];
+        if !can.conditional_create || !can.conditional_replace {
+            lost.push("this store does not honour conditional writes: two programs that work on the same mailbox at the same moment can overwrite each other's last commit, and nothing tells at once. Let only one machine at a time back up to, retain in and repair this vault. What was overwritten is fetched again as far as the source still has it".into());
+        }
+        if !can.checksums {
+            lost.push("this store does not check what it receives against a checksum: damage on the way there is found by `mailkeep verify --full` only".into());
+        }
+        lost
+    }
 }
 
 /// An open vault. Cheap to clone.
@@ -74,9 +94,7 @@ impl Vault {
     /// record for this key is damaged, `NewerThanMe`, or a store error.
     pub async fn open(mut ctx: VaultContext, with: &Unlock) -> Result<Self, VaultError> {
         let unlocked = unlock(&ctx, with).await?;
-        if let Some(policy) = LockPolicy::of(&unlocked.body)? {
-            ctx.store = LockingStore::wrap(&ctx, policy);
-        }
+        ctx.store = promised_store(&ctx, &unlocked.body)?;
         Self::from_ring(ctx, &unlocked.body, &unlocked.ring)
     }
 
@@ -145,12 +163,7 @@ impl Vault {
                         VaultError::corrupt(names::VAULT, "its time is impossible")
                     })?,
                     format: FORMAT,
-                    capabilities: StoreCapabilities {
-                        conditional_create: body.conditional_create,
-                        conditional_replace: body.conditional_replace,
-                        object_lock: body.object_lock,
-                        checksums: body.checksums,
-                    },
+                    capabilities: capabilities(body),
                     object_lock: LockPolicy::of(body)?,
                     key_epoch: *epoch,
                 },
@@ -163,6 +176,29 @@ impl Vault {
             }),
         })
     }
+}
+
+/// What the store could do when the vault was created.
+fn capabilities(body: &VaultBody) -> StoreCapabilities {
+    StoreCapabilities {
+        conditional_create: body.conditional_create,
+        conditional_replace: body.conditional_replace,
+        object_lock: body.object_lock,
+        checksums: body.checksums,
+    }
+}
+
+/// The store with what the vault's record says about it: conditions that it does not honour by itself,
+/// and the lock on what is written.
+pub(crate) fn promised_store(
+    ctx: &VaultContext,
+    body: &VaultBody,
+) -> Result<Arc<dyn Store>, VaultError> {
+    let store = LookingStore::wrap(Arc::clone(&ctx.store), &capabilities(body));
+    Ok(match LockPolicy::of(body)? {
+        Some(policy) => LockingStore::wrap(store, &ctx.clock, policy),
+        None => store,
+    })
 }
 
 /// Reads a small object whole.

@@ -164,6 +164,11 @@ const LAYERS: &[Layer] = &[
         never: &[],
     },
     Layer {
+        name: "mailkeep-fuzz",
+        knows: &[CONTENT, VAULT],
+        never: &[],
+    },
+    Layer {
         name: "mailkeep-tidy",
         knows: &[],
         never: &[],

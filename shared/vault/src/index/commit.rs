@@ -139,7 +139,7 @@ impl MailboxWriter {
                 return Err(VaultError::bug("a commit without an attempt"));
             };
             let object = self.seal(attempt, &draft)?;
-            match publish::put(&self.core, draft.record.sequence, &object, cost).await? {
+            match publish::put(&self.core, &draft.record, &object, cost).await? {
                 Tried::Done => {
                     let commit = Commit {
                         record: draft.record,

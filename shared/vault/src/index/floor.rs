@@ -15,7 +15,7 @@ use crate::format::FORMAT;
 use crate::format::builder::ObjectBuilder;
 use crate::format::frame::{FrameKind, FrameSpec};
 use crate::format::header::ObjectKind;
-use crate::index::wire::time;
+use crate::index::wire::{check_reader, time};
 use crate::names;
 use crate::object::ObjectReader;
 
@@ -94,7 +94,7 @@ impl Floor {
         self.steps.retain(|step| step.sequence >= bound);
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         FloorMessage {
             min_reader: FORMAT.into(),
             sequence: self.sequence,
@@ -111,7 +111,8 @@ impl Floor {
         .encode_to_vec()
     }
 
-    fn decode(object: &str, bytes: &[u8]) -> Result<Self, VaultError> {
+    pub(crate) fn decode(object: &str, bytes: &[u8]) -> Result<Self, VaultError> {
+        check_reader(object, bytes)?;
         let bad = |what: &str| VaultError::corrupt(object, what);
         let message = FloorMessage::decode(bytes).map_err(|_| bad("it is not readable"))?;
         let steps = message.steps.iter().map(|step| {

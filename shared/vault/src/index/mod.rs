@@ -33,7 +33,7 @@ pub(crate) mod publish;
 pub(crate) mod ranges;
 pub(crate) mod record;
 pub(crate) mod release;
-mod root;
+pub(crate) mod root;
 pub(crate) mod rows;
 pub(crate) mod scan;
 pub(crate) mod segment;
@@ -47,7 +47,7 @@ mod upkeep;
 mod verify;
 pub(crate) mod version;
 pub(crate) mod view;
-mod wire;
+pub(crate) mod wire;
 pub(crate) mod writer;
 
 pub use commit_info::{CommitInfo, Committed, EndOfRun, IndexCounts, Known, Snapshot};

@@ -15,6 +15,7 @@ use crate::index::listing::{self, Listing};
 use crate::index::names::is_checkpoint_error;
 use crate::index::root::{decode_root, decode_writer_state};
 use crate::index::segment::Segment;
+use crate::index::wire::check_reader;
 use crate::names;
 use crate::object::{ObjectReader, SUFFIX_BYTES};
 
@@ -123,6 +124,7 @@ pub(crate) async fn read_root(
     let frame = |kind| reader.last(kind).copied();
     let root = frame(FrameKind::CheckpointRoot).ok_or_else(|| bad("it has no root"))?;
     let bytes = reader.frame(store, &root).await?;
+    check_reader(key.as_str(), &bytes)?;
     let mut index =
         decode_root(&bytes, reader.header(), reader.size_bytes()).map_err(|error| bad(error.0))?;
     if index.state.sequence != sequence {

@@ -11,6 +11,7 @@ use crate::format::builder::{ObjectBuilder, SealedObject};
 use crate::format::frame::{FrameKind, FrameSpec};
 use crate::index::record::CommitRecord;
 use crate::index::rows::{RowEntry, batch};
+use crate::index::segment::Segment;
 use crate::index::table::{BLOCK_ENTRIES, BLOCK_WEIGHT_BYTES, Entry};
 use crate::names;
 use crate::object::put_options;
@@ -56,14 +57,42 @@ pub(crate) fn push(
     Ok(())
 }
 
+/// Where a store lets one writer overwrite the commit of another: makes sure that the commit which the
+/// next one is to follow is still the one that this writer knows. A chain is never built on a commit
+/// that is not there.
+async fn check_parent(
+    core: &MailboxCore,
+    record: &CommitRecord,
+    cost: &mut Cost,
+) -> Result<(), VaultError> {
+    let before = record.sequence.saturating_sub(1);
+    if core.honours_create || before == 0 {
+        return Ok(());
+    }
+    cost.requests += 1;
+    let found = match Segment::read(core, before).await {
+        Ok(segment) => Some(segment.record.commit_id),
+        Err(VaultError::Missing { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    if found == Some(record.parent) {
+        return Ok(());
+    }
+    let what = format!(
+        "commit {before}, which the next one was to follow, was overwritten by another program: this store does not prevent that"
+    );
+    Err(VaultError::stale(&core.id, what))
+}
+
 /// Writes one segment until it is known whether the number is taken, by it or by another commit.
 pub(crate) async fn put(
     core: &MailboxCore,
-    sequence: u64,
+    record: &CommitRecord,
     object: &SealedObject,
     cost: &mut Cost,
 ) -> Result<Tried, VaultError> {
-    let key = names::log(&core.id, sequence)?;
+    check_parent(core, record, cost).await?;
+    let key = names::log(&core.id, record.sequence)?;
     let store = &core.ctx.store;
     let mut pause = PAUSE;
     let mut tried = 0;

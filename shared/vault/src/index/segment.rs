@@ -11,6 +11,7 @@ use crate::index::fold::{Commit, Index, names_after};
 use crate::index::record::CommitRecord;
 use crate::index::rows::{RowEntry, batch};
 use crate::index::state::State;
+use crate::index::wire::check_reader;
 use crate::names;
 use crate::object::ObjectReader;
 
@@ -50,7 +51,9 @@ impl Segment {
             .last(FrameKind::Record)
             .copied()
             .ok_or_else(|| VaultError::corrupt(key.as_str(), "it has no commit record"))?;
-        let record = CommitRecord::decode(&reader.frame(store, &record).await?)
+        let bytes = reader.frame(store, &record).await?;
+        check_reader(key.as_str(), &bytes)?;
+        let record = CommitRecord::decode(&bytes)
             .map_err(|error| VaultError::corrupt(key.as_str(), error.0))?;
         if record.sequence != sequence {
             return Err(VaultError::corrupt(

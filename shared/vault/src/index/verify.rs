@@ -10,7 +10,7 @@ use mailkeep_ports::{GetOptions, Key, ListOptions};
 use crate::crypto::sha256;
 use crate::error::VaultError;
 use crate::format::frame::FrameKind;
-use crate::format::header::ObjectKind;
+use crate::format::header::{ObjectHeader, ObjectKind};
 use crate::ids::{ItemKey, PackNumber};
 use crate::index::items::MAX_PAGE;
 use crate::index::open::Opened;
@@ -20,6 +20,7 @@ use crate::index::scan::Scan;
 use crate::index::tables::{Packs, Rows};
 use crate::index::version::{ItemPage, ItemVersion, PageToken};
 use crate::index::view::{MailboxView, with_index};
+use crate::index::wire::check_reader;
 use crate::names;
 use crate::object::{ObjectReader, SUFFIX_BYTES};
 use crate::pack_table::{PackEntry, PackId};
@@ -67,7 +68,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(object: &str, defect: Defect) -> Self {
+    pub(crate) fn new(object: &str, defect: Defect) -> Self {
         Self {
             object: object.into(),
             defect,
@@ -83,7 +84,7 @@ impl Finding {
     }
 
     /// A finding of what says something about an object; any other error ends the verification.
-    fn of(error: VaultError) -> Result<Self, VaultError> {
+    pub(crate) fn of(error: VaultError) -> Result<Self, VaultError> {
         match error {
             VaultError::Corrupt { object, what } => {
                 Ok(Self::new(&object, Defect::Damaged { what }))
@@ -300,6 +301,12 @@ impl MailboxView {
         let core = &self.inner.core;
         let store = &*core.ctx.store;
         let object = store.get(key, GetOptions::default()).await?;
+        // Before anything is called damaged.
+        if let Err(error @ VaultError::NewerThanMe { .. }) =
+            ObjectHeader::parse(key.as_str(), &object.body)
+        {
+            return Err(error);
+        }
         if let Some(pack) = pack.filter(|pack| matches!(pack.id, PackId::Pack(_)))
             && sha256(&object.body) != pack.sha256
         {
@@ -322,10 +329,11 @@ impl MailboxView {
                     frame.place.number
                 )));
             }
-            if frame.kind == FrameKind::Record
-                && let Err(error) = CommitRecord::decode(&plain)
-            {
-                return Ok(Some(error.0.into()));
+            if frame.kind == FrameKind::Record {
+                check_reader(key.as_str(), &plain)?;
+                if let Err(error) = CommitRecord::decode(&plain) {
+                    return Ok(Some(error.0.into()));
+                }
             }
         }
         Ok(None)

@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use mailkeep_model::{Folder, FolderId, Gap, ItemFailure, ItemId};
+use prost::Message;
 
+use crate::error::VaultError;
+use crate::format::FORMAT;
 use crate::index::rows::codes;
 use crate::index::rows::column::Malformed;
 
@@ -107,6 +110,24 @@ impl GapMessage {
             first_failed_at: time(self.first_failed_at_ms)?,
             last_failed_at: time(self.last_failed_at_ms)?,
         })
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct ReaderMessage {
+    #[prost(uint32, tag = "1")]
+    min_reader: u32,
+}
+
+/// Refuses a record of the index that a newer reader is needed for, before anything else is made of it.
+/// What is not readable at all is left to its own decoder.
+pub(crate) fn check_reader(object: &str, bytes: &[u8]) -> Result<(), VaultError> {
+    match ReaderMessage::decode(bytes) {
+        Ok(message) if message.min_reader > FORMAT.into() => Err(VaultError::NewerThanMe {
+            object: object.into(),
+            needs: message.min_reader,
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use mailkeep_ports::{
-    Condition, Fault, FaultStore, GetOptions, Key, MemoryKeyService, MemoryStore, PutOptions,
-    RecordStore, SeededRng, Store, TestClock, Verb,
+    Condition, Conditions, Fault, FaultStore, GetOptions, Key, MemoryKeyService, MemoryStore,
+    PutOptions, RecordStore, SeededRng, Store, TestClock, Verb,
 };
 use secrecy::SecretString;
 use zeroize::Zeroizing;
@@ -26,6 +26,7 @@ use crate::testing::profile;
 use crate::vault::Vault;
 
 mod erasure;
+mod nonces;
 mod rotation;
 
 const CHEAP: PassphraseCost = PassphraseCost {
@@ -56,13 +57,19 @@ fn context_of(store: Arc<dyn Store>, seed: u64) -> VaultContext {
 
 /// A vault with two mailboxes (one item each), a run and a document.
 async fn filled() -> (Arc<MemoryStore>, RecoveryKey) {
+    filled_on(Conditions::Honoured).await
+}
+
+/// The same on a store that treats conditions in this way.
+async fn filled_on(conditions: Conditions) -> (Arc<MemoryStore>, RecoveryKey) {
     let clock = Arc::new(TestClock::new(DateTime::UNIX_EPOCH));
     let store = Arc::new(MemoryStore::new(clock));
+    let faulty = FaultStore::new(store.clone()).with_conditions(conditions);
     let options = CreateOptions {
         passphrase_cost: CHEAP,
         ..CreateOptions::default()
     };
-    let ctx = context_of(store.clone(), 1);
+    let ctx = context_of(Arc::new(faulty), 1);
     let (vault, recovery) = Vault::create(ctx, &[file(1)], options).await.unwrap();
     for name in ["ada", "bob"] {
         add_item(&vault, name, "one").await;

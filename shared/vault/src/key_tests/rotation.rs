@@ -199,7 +199,16 @@ async fn nobody_slips_in_a_recovery_key() {
 /// is there, and repeating it finishes it.
 #[tokio::test]
 async fn a_rotation_can_die_anywhere() {
-    let (good, recovery) = filled().await;
+    rotation_dies_everywhere(Conditions::Honoured).await;
+}
+
+#[tokio::test]
+async fn a_rotation_can_die_anywhere_on_a_store_that_refuses_conditions() {
+    rotation_dies_everywhere(Conditions::Refused).await;
+}
+
+async fn rotation_dies_everywhere(conditions: Conditions) {
+    let (good, recovery) = filled_on(conditions).await;
     let mut by_old_key = [0, 0];
     for at in 1.. {
         for fault in [
@@ -209,7 +218,8 @@ async fn a_rotation_can_die_anywhere() {
             Fault::RequestLost,
         ] {
             let store = Arc::new(good.fork());
-            let faulty = Arc::new(FaultStore::new(store.clone()).at(at, fault));
+            let faulty = FaultStore::new(store.clone()).with_conditions(conditions);
+            let faulty = Arc::new(faulty.at(at, fault));
             let ctx = context_of(faulty.clone(), 10 + at);
             let mut keychain = Keychain::open(ctx, &with(1)).await.unwrap();
             let result = keychain.rotate(&[file(2)], CHEAP).await;

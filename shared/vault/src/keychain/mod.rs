@@ -10,13 +10,12 @@ use crate::create::recipient_key;
 use crate::error::VaultError;
 use crate::format::envelope;
 use crate::format::records::RecipientRecord;
-use crate::lock::{LockPolicy, LockingStore};
 use crate::names;
 use crate::recipients::{self, For, PassphraseCost, Recipient, RecordPlace, Sealer, Unlock};
 use crate::recovery_key::RecoveryKey;
 use crate::roots::{self, KeyObjects};
 use crate::unlock::{Unlocked, unlock};
-use crate::vault::{Vault, put_plain, read_plain};
+use crate::vault::{Vault, promised_store, put_plain, read_plain};
 
 /// What a recipient opens the vault with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,9 +80,7 @@ impl Keychain {
     /// As [`Vault::open`].
     pub async fn open(mut ctx: VaultContext, with: &Unlock) -> Result<Self, VaultError> {
         let unlocked = unlock(&ctx, with).await?;
-        if let Some(policy) = LockPolicy::of(&unlocked.body)? {
-            ctx.store = LockingStore::wrap(&ctx, policy);
-        }
+        ctx.store = promised_store(&ctx, &unlocked.body)?;
         let vault = Vault::from_ring(ctx.clone(), &unlocked.body, &unlocked.ring)?;
         Ok(Self {
             ctx,

@@ -7,7 +7,7 @@
 use mailkeep_ports::{Condition, Key, StoreErrorKind};
 
 use super::Keychain;
-use crate::create::{create_condition, recipient_key};
+use crate::create::recipient_key;
 use crate::error::VaultError;
 use crate::format::envelope;
 use crate::format::records::RootRecord;
@@ -123,8 +123,7 @@ impl Keychain {
         let key = names::root(ring.current.0)?;
         let record = ring.seal(self.vault.id(), key.as_str(), &*self.ctx.rng)?;
         let bytes = envelope::encode(&record);
-        let condition = create_condition(&self.vault.info().capabilities);
-        put_plain(&self.ctx, &key, bytes, condition).await?;
+        put_plain(&self.ctx, &key, bytes, Condition::IfAbsent).await?;
         let stored = read_plain(&self.ctx, &key).await?;
         let stored: RootRecord = envelope::decode(key.as_str(), &stored)?;
         if stored != record {

@@ -18,7 +18,7 @@ use crate::object::ObjectReader;
 
 /// What a mailbox's checkpoints are worth.
 #[derive(Default)]
-pub(super) struct Checkpoints {
+pub(crate) struct Checkpoints {
     /// Those that can be read, with all their blocks.
     pub sound: BTreeSet<u64>,
     /// Damaged objects, and roots that refer to damaged or missing ones.
@@ -39,7 +39,7 @@ impl Checkpoints {
     }
 
     /// Reads every object of every checkpoint once.
-    pub(super) async fn examine(core: &MailboxCore) -> Result<Self, VaultError> {
+    pub(crate) async fn examine(core: &MailboxCore) -> Result<Self, VaultError> {
         let prefix = names::checkpoint_prefix(&core.id);
         let mut found = Self::default();
         let mut sound: BTreeMap<(u64, u32), Key> = BTreeMap::new();

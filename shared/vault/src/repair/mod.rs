@@ -6,7 +6,7 @@
 //! is lost; then a checkpoint is written and the damaged ones are deleted. Nothing else is ever deleted.
 //! Repeating a repair that died finishes it. `docs/invariants.md` has the whole order.
 
-mod checkpoints;
+pub(crate) mod checkpoints;
 mod from_checkpoint;
 mod from_packs;
 mod hints;

@@ -17,6 +17,7 @@ use crate::ids::{PackNumber, Ulid};
 use crate::index::MailboxView;
 use crate::index::open::{self, Opened, Purpose};
 use crate::index::record::{CommitRecord, DroppedPack};
+use crate::index::wire::check_reader;
 use crate::index::writer::MailboxWriter;
 use crate::names;
 use crate::object::put_options;
@@ -195,6 +196,7 @@ impl Repair {
         let record =
             record.ok_or_else(|| VaultError::corrupt(key.as_str(), "it has no commit record"))?;
         let plain = opener.open(record.kind, &record.place, bytes_of(&record.place)?)?;
+        check_reader(key.as_str(), &plain)?;
         let mut record = CommitRecord::decode(&plain)
             .map_err(|error| VaultError::corrupt(key.as_str(), error.0))?;
         if let Some(inline) = &mut record.inline {

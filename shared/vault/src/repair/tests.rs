@@ -7,12 +7,13 @@ use bytes::Bytes;
 use futures::{TryStreamExt, stream};
 use mailkeep_model::{FolderId, ItemId, RunId};
 use mailkeep_ports::{
-    Damage, Fault, FaultStore, Key, ListOptions, MemoryStore, Store, TestClock, damage,
+    Conditions, Damage, Fault, FaultStore, Key, ListOptions, MemoryStore, Store, TestClock, damage,
 };
 
 use super::{RepairAction, RepairMode, RepairReport};
 use crate::content_store::ContentHead;
 use crate::error::VaultError;
+use crate::index::tests::conditions::looking;
 use crate::index::tests::world::{
     big_mime, commit, folder, item, mailbox, mime, new_mailbox, put, small, small_writer,
 };
@@ -349,6 +350,19 @@ async fn packs_alone_bring_their_items_back() {
 
 #[tokio::test]
 async fn a_repair_can_die_anywhere() {
+    dies_everywhere(&|store| crate::index::tests::world::mailbox(store, 5)).await;
+}
+
+#[tokio::test]
+async fn a_repair_can_die_anywhere_on_a_store_that_refuses_conditions() {
+    dies_everywhere(&|store| {
+        store.set_conditions(Conditions::Refused);
+        looking(store, 5)
+    })
+    .await;
+}
+
+async fn dies_everywhere(open: &dyn Fn(Arc<FaultStore>) -> Mailbox) {
     let (template, mailbox) = new_mailbox();
     fill(&mailbox).await;
     let before = state(&mailbox).await;
@@ -379,7 +393,7 @@ async fn a_repair_can_die_anywhere() {
         ] {
             let store = Arc::new(template.fork());
             let faulty = Arc::new(FaultStore::new(store.clone()).at(number, fault));
-            let first = crate::index::tests::world::mailbox(faulty.clone(), 5);
+            let first = open(faulty.clone());
             let died = first.repair_with(&run(), RepairMode::Apply, small()).await;
             has_met |= faulty.faults() > 0;
             if let Err(error) = died {

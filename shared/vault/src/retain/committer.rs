@@ -110,7 +110,7 @@ impl Committer {
             publish::push(&mut builder, &record, &rows)?;
             let key = names::log(&self.core.id, sequence)?;
             let object = builder.finish(self.core.keys.objects(), &key, &*self.core.ctx.rng)?;
-            match publish::put(&self.core, sequence, &object, &mut cost).await? {
+            match publish::put(&self.core, &record, &object, &mut cost).await? {
                 Tried::Done => {
                     floor::check_commit(&self.core, sequence).await?;
                     let commit = Commit {

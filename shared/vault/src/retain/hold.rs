@@ -34,7 +34,7 @@ pub struct Hold {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct HoldRecord {
+pub(crate) struct HoldRecord {
     name: String,
     reason: String,
     placed_at: DateTime<Utc>,

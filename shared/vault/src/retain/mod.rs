@@ -11,14 +11,14 @@ mod account;
 mod collect;
 mod committer;
 mod copy;
-mod hold;
+pub(crate) mod hold;
 mod plan;
 mod raise;
-mod report;
+pub(crate) mod report;
 mod run;
 #[cfg(test)]
 mod run_tests;
-mod settings;
+pub(crate) mod settings;
 mod signs;
 mod sweep;
 #[cfg(test)]

@@ -160,13 +160,18 @@ async fn count_calls(models: &[Model]) -> u64 {
 }
 
 async fn with_fault(fault: Fault) {
+    on_each_call(fault, &|store| mailbox(store, 5)).await;
+}
+
+/// The same fault at each call that changes the store, which `open` makes a mailbox over.
+pub(super) async fn on_each_call(fault: Fault, open: &dyn Fn(Arc<FaultStore>) -> Mailbox) {
     let models = models();
     let calls = count_calls(&models).await;
     assert!(calls > 15, "packs, segments and checkpoints: {calls}");
     for call in 1..=calls {
         let inner = new_store();
         let store = Arc::new(FaultStore::new(inner.clone()).at(call, fault));
-        let (acknowledged, _) = run(&mailbox(store.clone(), 5), &models, 0).await;
+        let (acknowledged, _) = run(&open(store.clone()), &models, 0).await;
         assert!(store.faults() > 0, "call {call}");
         check(
             &inner,

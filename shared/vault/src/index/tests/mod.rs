@@ -2,6 +2,7 @@
 
 mod basics;
 mod checkpoints;
+pub(crate) mod conditions;
 mod crashes;
 mod exports;
 mod races;

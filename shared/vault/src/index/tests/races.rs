@@ -9,6 +9,7 @@ use crate::index::tests::world::{
     Model, commit, contents, item, mailbox, mime, new_mailbox, persist, put, small_writer,
 };
 use crate::index::writer::MailboxWriter;
+use crate::mailbox::Mailbox;
 
 fn inbox() -> FolderId {
     FolderId("inbox".into())
@@ -146,14 +147,19 @@ async fn a_paused_writer_with_the_newer_state_wins_and_a_disputed_removal_waits(
 /// All interleavings of two writers with three commits each.
 #[tokio::test]
 async fn every_interleaving_of_commits_ends_alike() {
+    every_interleaving(&|store, seed| mailbox(store, seed)).await;
+}
+
+/// The same over stores that `open` makes a mailbox over.
+pub(super) async fn every_interleaving(open: &dyn Fn(Arc<MemoryStore>, u64) -> Mailbox) {
     for order in 0..64_u32 {
         if order.count_ones() != 3 {
             continue;
         }
         let (store, _) = new_mailbox();
         let writers = [
-            small_writer(&mailbox(store.clone(), 1)).await.unwrap(),
-            small_writer(&mailbox(store.clone(), 2)).await.unwrap(),
+            small_writer(&open(store.clone(), 1)).await.unwrap(),
+            small_writer(&open(store.clone(), 2)).await.unwrap(),
         ];
         let mut rounds = [0_i64; 2];
         // Both stage before either commits: every commit may race.

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use mailkeep_ports::{Fault, FaultRates, FaultStore, MemoryStore, PutOptions, SeededRng, Store};
+use mailkeep_ports::{
+    Conditions, Fault, FaultRates, FaultStore, MemoryStore, PutOptions, SeededRng, Store,
+};
 
+use crate::index::tests::conditions::{careful, look};
+use crate::mailbox::Mailbox;
 use crate::names;
 use crate::retain::run_tests::world::{GRACE, World, policy, retain, settings};
 
@@ -42,11 +46,25 @@ async fn prepared() -> World {
 
 #[tokio::test]
 async fn a_run_can_die_at_every_change_of_the_store() {
+    dies_everywhere(&|world, store, seed| world.over(store, seed)).await;
+}
+
+/// Two commits and the floor that it raises are conditional, and looked at before and after.
+#[tokio::test]
+async fn a_run_can_die_at_every_change_of_a_store_that_refuses_conditions() {
+    dies_everywhere(&|world, store, seed| {
+        store.set_conditions(Conditions::Refused);
+        careful(world.over(look(store), seed))
+    })
+    .await;
+}
+
+async fn dies_everywhere(open: &dyn Fn(&World, Arc<FaultStore>, u64) -> Mailbox) {
     let world = prepared().await;
     let policy = policy(2, None);
     let settings = settings(policy, world.now());
     let counting = Arc::new(FaultStore::new(Arc::new(world.memory.fork())));
-    let clean = retain(&world.over(counting.clone(), 5), &settings)
+    let clean = retain(&open(&world, counting.clone(), 5), &settings)
         .await
         .unwrap();
     assert!(clean.dropped_versions > 4, "several commits: {clean:?}");
@@ -67,7 +85,7 @@ async fn a_run_can_die_at_every_change_of_the_store() {
             let what = format!("{fault:?} at call {call}");
             let memory = Arc::new(world.memory.fork());
             let store = Arc::new(FaultStore::new(memory.clone()).at(call, fault));
-            let _ = retain(&world.over(store.clone(), 5), &settings).await;
+            let _ = retain(&open(&world, store.clone(), 5), &settings).await;
             assert!(store.faults() > 0, "{what}");
             // As it is right after that, and after the run that heals it.
             if store.is_dead() {

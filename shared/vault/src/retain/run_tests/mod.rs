@@ -2,6 +2,8 @@
 
 mod beside;
 mod crashes;
+mod long;
 mod points;
 mod rules;
+mod schedules;
 mod world;

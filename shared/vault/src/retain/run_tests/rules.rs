@@ -102,7 +102,7 @@ async fn locked_objects_wait_for_the_end_of_their_lock() {
         mode: LockMode::Compliance,
         days: 60,
     };
-    ctx.store = LockingStore::wrap(&ctx, lock);
+    ctx.store = LockingStore::wrap(ctx.store.clone(), &ctx.clock, lock);
     let mailbox = Mailbox::new(crate::testing::mailbox(&ctx, 1));
     let backup = writer(&mailbox).await.unwrap();
     backup.put_folder(folder("inbox", None));
