@@ -11,7 +11,7 @@ use mailkeep_engine::restore::{
 };
 use mailkeep_engine::{EngineError, Quiet, Selection, StopSignal};
 use mailkeep_model::{FailureClass, FolderPath, SourceMailboxId};
-use support::{FakeItem, Fault, Op, Rig, Rule};
+use support::{End, FakeItem, Fault, Op, Rig, Rule};
 
 fn big_bytes() -> Vec<u8> {
     (0..=250).cycle().step_by(7).take(40_000).collect()
@@ -389,4 +389,60 @@ async fn a_stop_ends_a_restore_and_repeating_goes_on() {
     rig.tenant.state().hook = None;
     let again = restore(&rig, &request).await;
     assert_eq!(again.restored + summary.restored, 7);
+}
+
+/// What a mailbox holds, without the ids that the target gives.
+fn contents(rig: &Rig, name: &str) -> Vec<(String, String, Vec<u8>, bool)> {
+    let held = holdings(rig, name).into_iter();
+    let mut held: Vec<_> = held
+        .map(|(path, it)| (path, it.item.subject, it.content, it.is_finished))
+        .collect();
+    held.sort();
+    held
+}
+
+/// Every call that changes the target goes wrong once, in every way. A restore changes nothing in the vault,
+/// so that these are all of its calls that change anything. Repeated, it ends as if nothing had happened:
+/// nothing is missing, nothing is there twice.
+#[tokio::test]
+async fn a_restore_can_die_at_every_change_of_the_target() {
+    for policy in [ConflictPolicy::Skip, ConflictPolicy::Replace] {
+        let prepared = async || {
+            let rig = rig().await;
+            let mut request = request(&rig).await;
+            request.concurrent_items = 1;
+            request.on_conflict = policy;
+            if policy == ConflictPolicy::Replace {
+                request.target = SourceMailboxId("ann".into());
+                request.placement = Placement::Original;
+            }
+            (rig, request)
+        };
+        let (rig, request) = prepared().await;
+        let target = request.target.0.clone();
+        let names = rig.store.names();
+        assert!(restore(&rig, &request).await.failed == 0);
+        assert_eq!(rig.store.names(), names, "the vault is as it was");
+        let expected = contents(&rig, &target);
+        let calls = rig.tenant.state().changing_calls;
+        assert!(calls > 9, "{calls}");
+        for call in 1..=calls {
+            for end in [
+                End::DieBefore,
+                End::DieAfter,
+                End::DieUnfinished,
+                End::AnswerLost,
+            ] {
+                let (rig, request) = prepared().await;
+                rig.tenant.state().end = Some((call, end));
+                restore(&rig, &request).await;
+                rig.tenant.state().end = None;
+                rig.tenant.state().is_dead = false;
+                let summary = restore(&rig, &request).await;
+                let what = format!("{policy:?}: {end:?} at call {call}");
+                assert_eq!(summary.failed, 0, "{what}");
+                assert_eq!(contents(&rig, &target), expected, "{what}");
+            }
+        }
+    }
 }

@@ -23,4 +23,4 @@ pub mod target;
 pub use fault::{Fault, Op, Rule};
 pub use model::{FakeItem, FakeMailbox};
 pub use rig::Rig;
-pub use source::FakeTenant;
+pub use source::{End, FakeTenant};

@@ -32,6 +32,24 @@ pub struct State {
     pub throttled_until: Option<DateTime<Utc>>,
     /// Runs after every call; for changes that happen meanwhile, and for stop signals.
     pub hook: Option<Hook>,
+    /// At which call that changes a target it goes wrong, and how.
+    pub end: Option<(u32, End)>,
+    /// Calls that changed a target, or were to.
+    pub changing_calls: u32,
+    pub is_dead: bool,
+}
+
+/// How a call that changes a target goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The process dies before the call has its effect.
+    DieBefore,
+    /// The process dies after the call had its effect.
+    DieAfter,
+    /// The process dies between creating an item and finishing it.
+    DieUnfinished,
+    /// The call has its effect, and its answer is lost.
+    AnswerLost,
 }
 
 /// A tenant.
@@ -83,6 +101,21 @@ impl FakeTenant {
             .iter()
             .filter(|c| c.0 == Op::Content && c.2 == item)
             .count()
+    }
+
+    /// Before a call that changes a target: how it is to go wrong, if it is. An error when the process
+    /// ends here or has ended.
+    pub fn change(&self, op: Op) -> Result<Option<End>, SourceError> {
+        let mut state = self.state();
+        state.changing_calls += 1;
+        let number = state.changing_calls;
+        let end = state.end.filter(|(at, _)| *at == number).map(|it| it.1);
+        state.is_dead |= end.is_some_and(|end| end != End::AnswerLost);
+        let was_dead = state.is_dead && end.is_none();
+        if was_dead || end == Some(End::DieBefore) {
+            return Err(error(op, FailureClass::Connection));
+        }
+        Ok(end)
     }
 
     pub fn call(&self, op: Op, mailbox: &str, object: &str) -> Option<Fault> {

@@ -6,7 +6,7 @@ use mailkeep_exchange::{CreateOutcome, ExistingItem, RestoreItem, SourceError, T
 use mailkeep_model::{FailureClass, Folder, FolderId, ItemId, SourceMailboxId};
 
 use super::fault::{Fault, Op, error};
-use super::source::FakeTenant;
+use super::source::{End, FakeTenant};
 
 #[async_trait]
 impl Target for FakeTenant {
@@ -25,9 +25,10 @@ impl Target for FakeTenant {
         class: &str,
     ) -> Result<Folder, SourceError> {
         self.check(Op::CreateFolder, mailbox.as_str(), name)?;
+        let end = self.change(Op::CreateFolder)?;
         let root = FolderId("root".into());
         let parent = Some(parent.unwrap_or(&root));
-        Ok(self.with(mailbox.as_str(), |m| {
+        let folder = self.with(mailbox.as_str(), |m| {
             let existing = m
                 .folders
                 .values()
@@ -44,7 +45,11 @@ impl Target for FakeTenant {
                 }
             };
             m.folder(&id).unwrap()
-        }))
+        });
+        match end {
+            Some(_) => Err(error(Op::CreateFolder, FailureClass::Connection)),
+            None => Ok(folder),
+        }
     }
 
     async fn existing_items(
@@ -80,6 +85,7 @@ impl Target for FakeTenant {
         if let Some(Fault::Fail(class)) = fault {
             return Err(error(Op::Create, class));
         }
+        let end = self.change(Op::Create)?;
         let mut content = item.body.clone().into_bytes();
         for attachment in &item.attachments {
             let mut stream = attachment.content.open(0);
@@ -91,7 +97,7 @@ impl Target for FakeTenant {
             }
             assert_eq!(size, attachment.content.size_bytes(), "declared size");
         }
-        let dies = matches!(fault, Some(Fault::DieUnfinished));
+        let dies = matches!(fault, Some(Fault::DieUnfinished)) || end == Some(End::DieUnfinished);
         let id = self.with(mailbox.as_str(), |m| {
             let id = m.add(folder.as_str(), content);
             let new = m.items.get_mut(&id).unwrap();
@@ -103,7 +109,7 @@ impl Target for FakeTenant {
             new.is_finished = !dies;
             id
         });
-        if dies {
+        if dies || end.is_some() {
             return Err(error(Op::Create, FailureClass::Connection));
         }
         Ok(CreateOutcome {
@@ -118,11 +124,15 @@ impl Target for FakeTenant {
         item: &ItemId,
     ) -> Result<(), SourceError> {
         self.check(Op::Delete, mailbox.as_str(), item.as_str())?;
+        let end = self.change(Op::Delete)?;
         self.with(mailbox.as_str(), |m| {
             if m.items.contains_key(item.as_str()) {
                 m.delete(item.as_str());
             }
         });
-        Ok(())
+        match end {
+            Some(_) => Err(error(Op::Delete, FailureClass::Connection)),
+            None => Ok(()),
+        }
     }
 }
