@@ -136,7 +136,31 @@ pub async fn repair(
         let one = one_mailbox(engine, &listing, &run, request.mode).await;
         summary.mailboxes.push(one);
     }
+    if request.mailboxes.is_empty() && !summary.is_stopped {
+        summary
+            .mailboxes
+            .extend(whole_vault(engine, request.mode).await);
+    }
     Ok(summary)
+}
+
+/// What belongs to no mailbox; `None` when nothing was to do.
+async fn whole_vault(engine: &Engine, mode: RepairMode) -> Option<MailboxRepair> {
+    let mut one = MailboxRepair {
+        address: Some("the vault as a whole".into()),
+        ..MailboxRepair::default()
+    };
+    let is_dry_run = mode == RepairMode::DryRun;
+    match engine.vault().restore_dictionary(is_dry_run).await {
+        Ok(false) => return None,
+        Ok(true) => one.steps.push(Step {
+            object: Some("dict/1".into()),
+            what: "the dictionary put back; mailkeep has a copy of its own, other readers have not"
+                .into(),
+        }),
+        Err(error) => one.failure = Some(error.to_string()),
+    }
+    Some(one)
 }
 
 async fn one_mailbox(

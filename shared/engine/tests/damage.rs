@@ -23,8 +23,8 @@ use mailkeep_engine::{Engine, Quiet, StopSignal, retain, verify};
 use mailkeep_model::{MailboxOutcome, RetentionPolicy, RunId, SourceMailboxId};
 use mailkeep_ports::{Damage, Key, ListOptions, MemoryStore, Store, damage};
 use mailkeep_vault::{
-    CommitInfo, Mailbox, MailboxView, PolicyScope, RepairMode, Unlock, Vault, VaultContext,
-    VaultError,
+    CommitInfo, Keychain, Mailbox, MailboxView, PassphraseCost, PolicyScope, Recipient, RepairMode,
+    Unlock, Vault, VaultContext, VaultError,
 };
 use support::Rig;
 use support::rig::{REALM, items};
@@ -55,8 +55,14 @@ fn noise(seed: usize) -> Vec<u8> {
 }
 
 async fn world() -> World {
-    let rig = Rig::new().await;
+    let mut rig = Rig::new().await;
     rig.tenant.add_mailbox("bob");
+    rig.tenant.add_mailbox("gone");
+    let profile = rig.tenant.with("gone", |m| m.profile.clone());
+    rig.tenant.state().mailboxes.remove("gone");
+    let gone = rig.vault.ensure_mailbox(REALM, &profile).await.unwrap();
+    assert!(rig.vault.erase_mailbox(gone.id()).await.unwrap().is_done());
+    rotate(&mut rig).await;
     for round in 0..3 {
         for name in ["ann", "bob"] {
             rig.tenant.with(name, |m| {
@@ -136,6 +142,100 @@ async fn world() -> World {
     }
 }
 
+/// A new root key, so that there is an object of every kind.
+async fn rotate(rig: &mut Rig) {
+    let context = || VaultContext {
+        store: rig.store.clone(),
+        clock: rig.clock.clone(),
+        rng: rig.rng.clone(),
+    };
+    let key = zeroize::Zeroizing::new([7; 32]);
+    let unlock = Unlock::KeyFile(key.clone());
+    let mut keychain = Keychain::open(context(), &unlock).await.unwrap();
+    let cost = PassphraseCost::default();
+    let rotation = keychain.rotate(&[Recipient::KeyFile(key)], cost).await;
+    assert_eq!(rotation.unwrap().epoch, 2);
+    rig.vault = Vault::open(context(), &unlock).await.unwrap();
+}
+
+/// As [`world`], and retention has closed a part of the log of `ann`, and raised the floor twice.
+async fn closed_world() -> World {
+    let rig = Rig::new().await;
+    rig.tenant.add_mailbox("bob");
+    for name in ["ann", "bob"] {
+        rig.tenant.with(name, |m| {
+            for n in 0..3 {
+                m.add("inbox", noise(n + name.len()));
+            }
+        });
+    }
+    rig.run().await;
+    let mut older = BTreeMap::new();
+    for round in 0..3 {
+        for name in ["ann", "bob"] {
+            let commits = if name == "ann" || round == 0 { 260 } else { 1 };
+            let writer = rig.mailbox(name).await.writer().await.unwrap();
+            for n in 0..commits {
+                writer.set_tree_cursor(Some(&format!("cursor {n}")));
+                let run = RunId(format!("run {n}"));
+                writer.commit(CommitInfo { run, end: None }).await.unwrap();
+            }
+            writer.set_tree_cursor(None);
+            let run = RunId("last".into());
+            writer.commit(CommitInfo { run, end: None }).await.unwrap();
+        }
+        let done = retain::run(&rig.engine(), &[], 7).await.unwrap();
+        assert!(done.iter().all(|it| it.done.is_ok()), "{done:?}");
+        if round == 0 {
+            for key in names(&*rig.store).await {
+                if key.as_str().ends_with("/floor") {
+                    let body = rig.store.get(&key, Default::default()).await.unwrap().body;
+                    older.insert(key.to_string(), body);
+                }
+            }
+        }
+    }
+    assert_eq!(older.len(), 2, "each mailbox has a floor");
+    let source = |name: &str| {
+        let items = rig.tenant.with(name, |m| m.items.clone());
+        let items = items.into_iter();
+        items.map(|(id, item)| (id, item.content)).collect()
+    };
+    let (ann, bob) = (source("ann"), source("bob"));
+    World {
+        ann,
+        bob,
+        older,
+        rig,
+    }
+}
+
+/// The floor, and the two checkpoints that it names.
+async fn closed_targets(world: &World) -> Vec<(&'static str, Key, Key)> {
+    let (ann, bob) = (
+        world.rig.mailbox("ann").await,
+        world.rig.mailbox("bob").await,
+    );
+    let floor = |mailbox: &Mailbox| Key::new(format!("m/{}/floor", mailbox.id())).unwrap();
+    let first = |mailbox: &Mailbox| format!("m/{}/ckpt/", mailbox.id());
+    let all = names(&*world.rig.store).await;
+    // The oldest checkpoints may go with the grace period; those that the floor names are 260 commits apart.
+    let roots = |mailbox: &Mailbox| -> Vec<Key> {
+        let prefix = first(mailbox);
+        let mut roots = all.iter().filter(|key| key.as_str().starts_with(&prefix));
+        let last = roots.next_back().unwrap().clone();
+        vec![last]
+    };
+    vec![
+        ("floor", floor(&ann), floor(&bob)),
+        (
+            "ckpt of floor",
+            roots(&ann).remove(0),
+            roots(&bob).remove(0),
+        ),
+    ]
+}
+
 async fn names(store: &dyn Store) -> Vec<Key> {
     let mut keys = vec![];
     let mut start_after = None;
@@ -174,21 +274,34 @@ async fn targets(world: &World) -> Vec<(&'static str, Key, Key)> {
     if world.older[policies.0.as_str()] == now.unwrap().body {
         policies = (policies.1, policies.0);
     }
+    // The record for the key file with which the test opens the vault, and that of the recovery key.
+    let mut recipients = (find("keys/2/", 0), find("keys/2/", 1));
+    let without = Arc::new(world.rig.store.fork());
+    damage(&*without, &recipients.0, &Damage::Delete)
+        .await
+        .unwrap();
+    if open(world, &without).await.is_ok() {
+        recipients = (recipients.1, recipients.0);
+    }
+    let gone = all.iter().find(|key| key.as_str().ends_with("/erased"));
     vec![
         ("vault", find("vault", 0), find("dict/", 0)),
-        ("keys", find("keys/", 0), find("dict/", 0)),
+        ("keys", recipients.0, recipients.1),
+        ("keys root", find("keys/2/root", 0), find("vault", 0)),
         ("dict", find("dict/", 0), find("vault", 0)),
+        ("erased", gone.unwrap().clone(), of(&ann, "key", 0)),
         ("mailbox key", of(&ann, "key", 0), of(&bob, "key", 0)),
         ("log", of(&ann, "log", 1), of(&bob, "log", 1)),
         ("pack", of(&ann, "pack", 0), of(&bob, "pack", 0)),
         ("ckpt", of(&ann, "ckpt", 0), of(&bob, "ckpt", 0)),
-        // A floor is there once retention closed a part of the log: its own tests damage it.
         ("runs", find("runs/", 0), find("runs/", 1)),
         ("doc", policies.0, policies.1),
     ]
 }
 
-const DAMAGES: [&str; 6] = ["delete", "truncate", "empty", "flip", "swap", "replay"];
+const DAMAGES: [&str; 7] = [
+    "delete", "truncate", "empty", "flip", "swap", "replay", "newer",
+];
 
 /// Damages a copy of the store; `None` when there is no such damage.
 async fn damaged(world: &World, name: &str, key: &Key, other: &Key) -> Option<Arc<MemoryStore>> {
@@ -201,6 +314,14 @@ async fn damaged(world: &World, name: &str, key: &Key, other: &Key) -> Option<Ar
         // Of a pack or commit with data: in the first contents.
         "flip" => Damage::FlipBit((size / 2).min(200)),
         "swap" => Damage::ReplaceBy(other.clone()),
+        "newer" => {
+            let body = store.get(key, Default::default()).await.unwrap().body;
+            store
+                .put(key, newer(&body)?, Default::default())
+                .await
+                .unwrap();
+            return Some(store);
+        }
         _ => {
             let body = world.older.get(key.as_str())?.clone();
             let now = store.get(key, Default::default()).await.unwrap().body;
@@ -213,6 +334,21 @@ async fn damaged(world: &World, name: &str, key: &Key, other: &Key) -> Option<Ar
     };
     damage(&*store, key, &kind).await.unwrap();
     Some(store)
+}
+
+/// The object as a later mailkeep might have written it; `None` when it has no version inside.
+fn newer(body: &bytes::Bytes) -> Option<bytes::Bytes> {
+    let mut bytes = body.to_vec();
+    match &bytes[..4] {
+        b"MKR1" => bytes[6] = 9,
+        b"MKV1" => {
+            let end = bytes.len() - 96;
+            bytes[6] = 9;
+            bytes[end + 6] = 9;
+        }
+        _ => return None,
+    }
+    Some(bytes.into())
 }
 
 async fn open(world: &World, store: &Arc<MemoryStore>) -> Result<Engine, VaultError> {
@@ -338,18 +474,47 @@ async fn next_backup(engine: &Engine, world: &World) -> String {
 }
 
 async fn retention(engine: &Engine) -> String {
-    match retain::plan(engine, &[]).await {
+    match retain::run(engine, &[], 7).await {
         Err(mailkeep_engine::EngineError::Vault(failure)) => error(&failure),
         Err(failure) => panic!("{failure}"),
-        Ok(plans) => {
-            let failed = plans.iter().filter(|plan| plan.plan.is_err()).count();
-            match failed {
-                0 => "works".into(),
-                1 => "skips the mailbox".into(),
-                _ => "skips all".into(),
-            }
+        Ok(runs) => match runs.iter().filter(|run| run.done.is_err()).count() {
+            0 => "works".into(),
+            1 => "skips the mailbox".into(),
+            _ => "skips all".into(),
+        },
+    }
+}
+
+/// With every commit and every checkpoint of the mailbox gone: what its packs alone bring back.
+async fn rebuilt(engine: &Engine, world: &World, store: &Arc<MemoryStore>) -> String {
+    let ann = world.rig.mailbox("ann").await.id().to_string();
+    for key in names(&**store).await {
+        let name = key.as_str().strip_prefix(&format!("m/{ann}/"));
+        if name.is_some_and(|it| it.starts_with("log/") || it.starts_with("ckpt/") || it == "floor")
+        {
+            damage(&**store, &key, &Damage::Delete).await.unwrap();
         }
     }
+    let request = RepairRequest {
+        mailboxes: vec![],
+        mode: RepairMode::Apply,
+    };
+    let summary = repair(engine, &request, Arc::new(Quiet), StopSignal::new()).await;
+    let summary = summary.unwrap();
+    if summary.mailboxes.iter().any(|it| it.failure.is_some()) {
+        return "not rebuilt".into();
+    }
+    let view = view_of(engine, "ann").await.unwrap();
+    let whole = items(&view).await.into_keys().collect::<BTreeSet<_>>();
+    let known = world.ann.iter().filter(|(id, _)| whole.contains(*id));
+    let known: Mail = known.map(|(id, it)| (id.clone(), it.clone())).collect();
+    let failures = read_all(&view, &known).await;
+    let lost = if failures.is_empty() {
+        ""
+    } else {
+        ", some lost"
+    };
+    format!("{} of {}{lost}", known.len(), world.ann.len())
 }
 
 async fn verification(engine: &Engine, bob: &str) -> String {
@@ -362,6 +527,7 @@ async fn verification(engine: &Engine, bob: &str) -> String {
     };
     for finding in &report.findings {
         assert_ne!(finding.mailbox, bob, "{finding:?}");
+        assert!(!finding.message.is_empty());
     }
     let kinds: BTreeSet<String> = report
         .findings
@@ -379,6 +545,7 @@ async fn verification(engine: &Engine, bob: &str) -> String {
 
 /// A repair and a backup: what the source still has is whole again.
 async fn repaired(engine: &Engine, world: &World) -> String {
+    let ann = world.rig.mailbox("ann").await.id().to_string();
     let request = RepairRequest {
         mailboxes: vec![],
         mode: RepairMode::Apply,
@@ -389,12 +556,31 @@ async fn repaired(engine: &Engine, world: &World) -> String {
         Err(mailkeep_engine::EngineError::Vault(failure)) => return error(&failure),
         Err(failure) => panic!("{failure}"),
     };
-    if summary.mailboxes.iter().any(|it| it.failure.is_some()) {
-        return "not repaired".into();
+    let is_ours = |it: &&mailkeep_engine::repair::MailboxRepair| it.failure.is_some();
+    if let Some(failed) = summary.mailboxes.iter().find(is_ours) {
+        let why = failed.failure.clone().unwrap_or_default();
+        let is_newer = why.contains("newer mailkeep");
+        return if is_newer {
+            "left alone: newer"
+        } else {
+            "not repaired"
+        }
+        .into();
     }
     let exit = summary.exit_code();
+    let left = summary
+        .mailboxes
+        .iter()
+        .flat_map(|it| &it.steps)
+        .any(|step| step.what.starts_with("left alone"));
     run(engine, world).await;
-    let view = view_of(engine, "ann").await.unwrap();
+    let view = match view_of(engine, "ann").await {
+        Ok(view) => view,
+        Err(failure) => return format!("then {}", error(&failure)),
+    };
+    if left {
+        return told(&read_all(&view, &world.ann).await) + ", left alone: newer";
+    }
     assert_eq!(
         read_all(&view, &world.ann).await,
         BTreeSet::new(),
@@ -402,24 +588,66 @@ async fn repaired(engine: &Engine, world: &World) -> String {
     );
     let request = VerifyRequest::new(VerifyLevel::Full);
     let report = verify::run(engine, &request, Arc::new(Quiet), StopSignal::new()).await;
-    assert_eq!(report.as_ref().unwrap().damaged, 0, "{report:?}");
+    let damaged = report.unwrap().findings;
+    let damaged = damaged.iter().filter(|finding| finding.kind.is_damage());
+    let damaged: Vec<&str> = damaged.map(|finding| finding.message.as_str()).collect();
+    // Of the vault as a whole a repair makes nothing up; the floor, and a checkpoint that it names and that is
+    // gone, are made anew by retention.
+    let is_made_anew = |message: &str| {
+        message.contains("/floor ") || message.contains("/ckpt/") && message.contains(" is missing")
+    };
+    let is_ours = |message: &&str| message.contains(&ann) && !is_made_anew(message);
+    let is_ours = damaged.iter().any(is_ours);
+    assert!(!is_ours, "{damaged:?}");
+    if !damaged.is_empty() {
+        return "whole; the object stays damaged".into();
+    }
     match exit {
         0 => "whole".into(),
         _ => "fetched again, whole".into(),
     }
 }
 
-const OPERATIONS: [&str; 7] = [
+const OPERATIONS: [&str; 8] = [
     "list",
     "restore one",
     "restore all",
     "next backup",
     "retain",
     "verify",
+    "rebuild",
     "repair, then backup",
 ];
 
-async fn row(world: &World, kind: &str, name: &str, key: &Key, other: &Key) -> Option<String> {
+/// Whether an object that a newer mailkeep wrote was changed. The rebuild is begun by deleting what is there
+/// of the log and of checkpoints.
+async fn touched(
+    world: &World,
+    store: &Arc<MemoryStore>,
+    key: &Key,
+    operation: &str,
+) -> Option<String> {
+    let is_index = |name: &str| {
+        ["/log/", "/ckpt/", "/floor"]
+            .iter()
+            .any(|it| name.contains(it))
+    };
+    if operation == "rebuild" && is_index(key.as_str()) {
+        return None;
+    }
+    let before = world.rig.store.get(key, Default::default()).await.unwrap();
+    let now = store.get(key, Default::default()).await;
+    let is_same = now.is_ok_and(|now| Some(now.body) == newer(&before.body));
+    (!is_same).then(|| format!("{operation} changed the newer {key}"))
+}
+
+async fn row(
+    world: &World,
+    kind: &str,
+    name: &str,
+    (key, other): (&Key, &Key),
+    problems: &mut Vec<String>,
+) -> Option<String> {
     let bob = world.rig.mailbox("bob").await.id().to_string();
     let mut cells = vec![];
     for operation in OPERATIONS {
@@ -438,8 +666,16 @@ async fn row(world: &World, kind: &str, name: &str, key: &Key, other: &Key) -> O
             "next backup" => next_backup(&engine, world).await,
             "retain" => retention(&engine).await,
             "verify" => verification(&engine, &bob).await,
+            "rebuild" => rebuilt(&engine, world, &store).await,
             _ => repaired(&engine, world).await,
         });
+        if name == "newer" {
+            let cell = cells.last().unwrap();
+            problems.extend(touched(world, &store, key, operation).await);
+            if cell.contains("corrupt") {
+                problems.push(format!("{operation} of a newer {kind}: {cell}"));
+            }
+        }
         let view = view_of(&engine, "bob").await.unwrap();
         let failures = read_all(&view, &world.bob).await;
         assert_eq!(failures, BTreeSet::new(), "bob after {name} of {kind}");
@@ -449,17 +685,26 @@ async fn row(world: &World, kind: &str, name: &str, key: &Key, other: &Key) -> O
 
 #[tokio::test]
 async fn every_damage_does_what_the_document_says() {
-    let world = world().await;
-    let mut rows = vec![];
-    for (kind, key, other) in targets(&world).await {
-        for name in DAMAGES {
-            rows.extend(row(&world, kind, name, &key, &other).await);
+    let (open, closed) = (world().await, closed_world().await);
+    let (mut rows, mut problems) = (vec![], vec![]);
+    for (world, targets) in [
+        (&open, targets(&open).await),
+        (&closed, closed_targets(&closed).await),
+    ] {
+        for (kind, key, other) in targets {
+            for name in DAMAGES {
+                rows.extend(row(world, kind, name, (&key, &other), &mut problems).await);
+            }
         }
     }
     let table = rows.join("\n");
     if std::env::var_os("PRINT_DAMAGE_TABLE").is_some() {
         println!("{table}");
     }
+    assert!(
+        problems.is_empty(),
+        "never called damaged, never touched: {problems:#?}"
+    );
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/damage.md");
     let document = std::fs::read_to_string(path).unwrap();
     let stated: Vec<&str> = document

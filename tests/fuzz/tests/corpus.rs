@@ -21,15 +21,15 @@ fn what_was_ever_written_is_read() {
 
 #[test]
 fn arbitrary_bytes_do_no_harm() {
+    let mut read = 0;
     for target in targets() {
         let samples = corpus::read(target);
         let mut chance = Chance::new(7);
-        let mut refused = 0;
         for input in 0..INPUTS {
             let sample = &samples[input % samples.len()];
             let bytes = mutate(&mut chance, sample, &samples);
             let outcome = run(target, &bytes);
-            refused += usize::from(outcome == Outcome::Refused);
+            read += usize::from(outcome != Outcome::Refused);
             // A sealed object is what was sealed, or nothing.
             let is_sample = samples.contains(&bytes);
             assert!(
@@ -37,11 +37,9 @@ fn arbitrary_bytes_do_no_harm() {
                 "a changed object was read"
             );
         }
-        assert!(
-            refused < INPUTS || target == "object" || target == "envelope",
-            "{target}: nothing came through"
-        );
     }
+    // Not everything is refused at the first byte.
+    assert!(read > 3 * INPUTS, "{read}");
 }
 
 #[test]

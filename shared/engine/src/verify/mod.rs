@@ -7,6 +7,7 @@ mod objects;
 mod rebuild;
 pub mod report;
 mod request;
+mod rest;
 mod run;
 
 pub use counts::compare_with_source;

@@ -13,6 +13,22 @@ use crate::{Engine, StopSignal};
 /// Packs, or items that suffer, read from the index at once.
 const PAGE: usize = 500;
 
+/// A defect as a sentence goes on behind the object's name.
+pub(super) fn in_words(defect: &Defect) -> (FindingKind, String) {
+    match defect {
+        Defect::Missing => (FindingKind::Missing, "is missing".to_owned()),
+        Defect::WrongSize { expected, found } => (
+            FindingKind::Corrupt,
+            format!("has {found} bytes where {expected} were written"),
+        ),
+        Defect::Damaged { what } => (FindingKind::Corrupt, format!("is damaged: {what}")),
+        _ => (
+            FindingKind::Corrupt,
+            "is not as the index describes it".to_owned(),
+        ),
+    }
+}
+
 pub(super) struct ObjectCheck<'a> {
     pub(super) engine: &'a Engine,
     pub(super) mailbox: &'a MailboxId,
@@ -44,8 +60,22 @@ impl ObjectCheck<'_> {
             VerifyLevel::Listing | VerifyLevel::RestoreTest(_)
         ) {
             self.packs(&mut bad).await?;
+            self.checkpoints().await?;
         }
         self.name_items(&bad).await
+    }
+
+    /// The copies of the index, and the floor.
+    async fn checkpoints(&mut self) -> Result<(), VaultError> {
+        let is_full = self.level == VerifyLevel::Full;
+        let found = self.view.check_checkpoints(is_full).await?;
+        for finding in found.findings {
+            self.note(finding);
+        }
+        for error in &found.newer {
+            self.report.add_error(self.place, None, None, error);
+        }
+        Ok(())
     }
 
     /// Reads the end of every pack, or all of it, those first that were not read whole for longest.
@@ -162,22 +192,16 @@ impl ObjectCheck<'_> {
     }
 
     fn note(&mut self, finding: mailkeep_vault::Finding) {
-        let (kind, what) = match finding.defect {
-            Defect::Unreferenced { size_bytes } => {
-                self.report.unreferenced_objects += 1;
-                self.report.unreferenced_bytes += size_bytes;
-                return;
-            }
-            Defect::Missing => (FindingKind::Missing, "is missing".to_owned()),
-            Defect::WrongSize { expected, found } => (
-                FindingKind::Corrupt,
-                format!("has {found} bytes where {expected} were written"),
-            ),
-            Defect::Damaged { what } => (FindingKind::Corrupt, format!("is damaged: {what}")),
-            _ => (
-                FindingKind::Corrupt,
-                "is not as the index describes it".to_owned(),
-            ),
+        if let Defect::Unreferenced { size_bytes } = finding.defect {
+            self.report.unreferenced_objects += 1;
+            self.report.unreferenced_bytes += size_bytes;
+            return;
+        }
+        let (kind, what) = in_words(&finding.defect);
+        let remedy = if finding.object.ends_with("/floor") {
+            "the next `mailkeep retain` makes it anew"
+        } else {
+            "restore it from a replica or an older version of the bucket, or run `mailkeep repair`"
         };
         self.report.add(Finding {
             mailbox: self.place.mailbox.to_string(),
@@ -185,10 +209,7 @@ impl ObjectCheck<'_> {
             item: None,
             folder: None,
             kind,
-            message: format!(
-                "object {} {what}; restore it from a replica or an older version of the bucket, or run `mailkeep repair`",
-                finding.object
-            ),
+            message: format!("object {} {what}; {remedy}", finding.object),
         });
     }
 

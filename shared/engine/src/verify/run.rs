@@ -9,6 +9,7 @@ use super::items::ItemCheck;
 use super::locks;
 use super::objects::ObjectCheck;
 use super::rebuild;
+use super::rest;
 use super::{Finding, FindingKind, VerifyLevel, VerifyReport, VerifyRequest};
 use crate::{Engine, EngineError, Event, Observer, StopSignal};
 
@@ -68,6 +69,9 @@ pub async fn run(
     }
     if request.mailboxes.is_empty() && !report.is_stopped {
         locks::check(engine.vault(), &mut report).await?;
+        if request.level == VerifyLevel::Full {
+            rest::check(engine.vault(), &mut report).await?;
+        }
     }
     Ok(report)
 }
