@@ -159,4 +159,4 @@ def test_a_wrong_password_is_refused_and_told(guard, place):
     assert done.returncode == 4, done.stderr
     assert guard.refused and not guard.users
     told = done.stdout + done.stderr
-    assert "not-the-one" not in told and "refused the login" in told
+    assert "not-the-one" not in told and "http_401" in told
