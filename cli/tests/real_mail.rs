@@ -93,7 +93,99 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
             "boundary never comes",
             format!("{multipart}--c\r\n\r\nlost").into_bytes(),
         ),
+        ("one line end", b"\r\n".to_vec()),
+        ("nothing but zero bytes", vec![0; 3_000]),
+        (
+            "line of megabytes",
+            [head.as_bytes(), b"\r\n", &[b'y'; 2_500_000]].concat(),
+        ),
+        (
+            "header of megabytes",
+            [head.as_bytes(), b"X-Long: ", &[b'z'; 1_200_000], b"\r\n\r\nx"].concat(),
+        ),
+        (
+            "8 bit and zero bytes in headers",
+            b"From: M\xfcller <m\xff@x.example>\r\nSubject: \0\xe4\0\r\n\r\nx\r\n".to_vec(),
+        ),
+        (
+            "names of files",
+            b"Subject: ../../../etc/passwd\\..\\con: <>|?*\r\n\r\nx\r\n".to_vec(),
+        ),
+        (
+            "from line on top",
+            format!("From x@x.example Mon Nov  2 07:00:00 2026\n{head}\r\nx\r\n").into_bytes(),
+        ),
+        (
+            "utf-16",
+            "Subject: x\r\n\r\nx"
+                .encode_utf16()
+                .flat_map(u16::to_le_bytes)
+                .collect(),
+        ),
+        (
+            "padding in the middle",
+            format!("{multipart}{attachment}{}QUI=\r\n{}--b--\r\n", base64(40, "\r\n"), base64(40, "\r\n"))
+                .into_bytes(),
+        ),
+        (
+            "nested very deep",
+            (0..500)
+                .map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n"))
+                .collect::<String>()
+                .into_bytes(),
+        ),
+        (
+            "lies about its charset",
+            b"Subject: =?no-such-charset?q?=ff?= =?utf-8?b?!!?=\r\nDate: yesterday\r\n              Content-Type: text/plain; charset=\"\xff\r\n\r\n\xc3\x28\r\n"
+                .to_vec(),
+        ),
     ]
+}
+
+/// The message as mbox files hold it (mboxrd), line by line.
+fn quoted(message: &[u8]) -> Vec<u8> {
+    let mut out = vec![];
+    for line in message.split_inclusive(|byte| *byte == b'\n') {
+        let marks = line.iter().take_while(|byte| **byte == b'>').count();
+        if line[marks..].starts_with(b"From ") {
+            out.push(b'>');
+        }
+        out.extend_from_slice(line);
+    }
+    out
+}
+
+/// An mbox file and a Maildir beside the files: the same messages, told apart by their first line. An mbox
+/// file cannot say that a message lacks its last line end.
+fn add_box_and_maildir(folder: &std::path::Path) -> BTreeSet<Vec<u8>> {
+    let mut all = BTreeSet::new();
+    let mut mbox = vec![];
+    let inner = folder.join("Maildir").join(".Entw&APw-rfe");
+    for part in ["cur", "new", "tmp"] {
+        std::fs::create_dir_all(inner.join(part)).unwrap();
+        std::fs::create_dir_all(folder.join("Maildir").join(part)).unwrap();
+    }
+    for (number, (_, bytes)) in messages().iter().enumerate() {
+        let boxed = [b"X-From: box\r\n", bytes.as_slice()].concat();
+        if boxed.ends_with(b"\n") {
+            mbox.extend_from_slice(b"From a@x.example Mon Nov  2 07:00:00 2026\n");
+            mbox.extend_from_slice(&quoted(&boxed));
+            mbox.extend_from_slice(b"\n");
+            all.insert(boxed);
+        }
+        let place = match number % 3 {
+            0 => folder.join("Maildir/new").join(format!("{number}.host")),
+            1 => folder
+                .join("Maildir/cur")
+                .join(format!("{number}.host:2,FS")),
+            _ => inner.join("cur").join(format!("{number}.host:2,")),
+        };
+        let filed = [b"X-From: Maildir\n", bytes.as_slice()].concat();
+        std::fs::write(place, &filed).unwrap();
+        all.insert(filed);
+    }
+    std::fs::write(folder.join("box.mbox"), mbox).unwrap();
+    all
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,6 +194,7 @@ async fn every_byte_comes_back() {
     for (name, bytes) in messages() {
         std::fs::write(mail.path().join(format!("{name}.eml")), bytes).unwrap();
     }
+    let more = add_box_and_maildir(mail.path());
     let world = World::ready(SimTenant::builder().mailboxes(2).from_path(mail.path())).await;
     world.run(&["backup"]).await.expect(0);
     let ann = world.addresses().remove(0);
@@ -122,7 +215,14 @@ async fn every_byte_comes_back() {
             "{name} did not come back as it was"
         );
     }
-    assert_eq!(exported.len(), messages().len());
+    for bytes in &more {
+        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();
+        assert!(
+            exported.contains(bytes),
+            "{start:?} did not come back as it was"
+        );
+    }
+    assert_eq!(exported.len(), messages().len() + more.len());
 
     // The same through cat.
     for item in world

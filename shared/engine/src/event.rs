@@ -64,7 +64,8 @@ pub enum Event {
         /// What was counted in it.
         counters: Counters,
     },
-    /// A folder's cursor was lost; the folder is listed anew and compared.
+    /// A folder's cursor was lost, or the source counts other items than the vault holds; the folder is
+    /// listed anew and compared.
     FolderResync {
         /// The mailbox.
         mailbox: SourceMailboxId,

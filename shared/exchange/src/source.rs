@@ -61,6 +61,8 @@ pub struct FolderChanges {
     pub removed: Vec<FolderId>,
     /// `folders` is the whole tree: what it does not name is gone.
     pub is_complete: bool,
+    /// Numbers of items that the source told on the way, of folders that did not change otherwise.
+    pub counted: Vec<(FolderId, u64)>,
     /// Where to go on next time.
     pub cursor: Option<Cursor>,
     /// A tree beside the visible one that could not be read, and why. Its folders are named as they
@@ -225,6 +227,26 @@ pub trait Source: Send + Sync + 'static {
         mailbox: &SourceMailboxId,
         request: SyncRequest,
     ) -> Result<SyncRound, SourceError>;
+
+    /// How many items these folders hold now. Folders that the source does not count, or that are gone, are
+    /// left out.
+    ///
+    /// # Errors
+    /// When nothing could be asked.
+    async fn count_items(
+        &self,
+        mailbox: &SourceMailboxId,
+        folders: &[FolderId],
+    ) -> Result<Vec<(FolderId, u64)>, SourceError> {
+        let tree = self.sync(mailbox, SyncRequest::default()).await?.tree?;
+        let wanted = tree
+            .folders
+            .into_iter()
+            .filter(|it| folders.contains(&it.id));
+        Ok(wanted
+            .filter_map(|folder| Some((folder.id, folder.total_items?)))
+            .collect())
+    }
 
     /// The next page of one folder.
     ///

@@ -455,7 +455,6 @@ async fn a_damaged_pack_is_reported_and_never_returned() {
     let mime = mail("one", &[&noise(30_000, 1)]);
     let content = content_ref(&world.store(&mime, None).await);
     world.commit().await;
-    let reader = world.open(&content).await;
     let key = names::log(&world.core.id, 1).unwrap();
     let object = world.ctx.store.get(&key, Default::default()).await.unwrap();
     let mut bytes = object.body.to_vec();
@@ -466,6 +465,7 @@ async fn a_damaged_pack_is_reported_and_never_returned() {
         .put(&key, bytes.into(), PutOptions::default())
         .await
         .unwrap();
+    let reader = world.open(&content).await;
     assert!(matches!(
         read(&reader).await,
         Err(VaultError::Corrupt { .. })

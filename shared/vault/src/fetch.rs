@@ -9,7 +9,7 @@ use crate::core::MailboxCore;
 use crate::error::VaultError;
 use crate::format::frame::FrameKind;
 use crate::format::parser::FrameOpener;
-use crate::ids::ContentId;
+use crate::ids::{ContentId, PackNumber};
 use crate::object::get_range;
 use crate::pack_table::PartLocation;
 use crate::reader::PartResolver;
@@ -21,10 +21,31 @@ const PLAIN_BYTES: u64 = 4 << 20;
 /// Rather read so many bytes in vain than make another request.
 const GAP_BYTES: u64 = 16 << 10;
 
+/// A stretch of a pack that was read along with the item frame behind it: an item's own parts lie there.
+#[derive(Clone)]
+pub(crate) struct Aside {
+    /// The pack.
+    pub pack: PackNumber,
+    /// Where in the pack it begins.
+    pub start: u64,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+impl Aside {
+    fn slice(&self, pack: PackNumber, start: u64, end: u64) -> Option<Bytes> {
+        let from = usize::try_from(start.checked_sub(self.start)?).ok()?;
+        let to = usize::try_from(end.checked_sub(self.start)?).ok()?;
+        (pack == self.pack && from <= to && to <= self.bytes.len())
+            .then(|| self.bytes.slice(from..to))
+    }
+}
+
 /// Gives the contents of frames one after the other.
 pub(crate) struct FrameFetcher {
     core: MailboxCore,
     resolver: Arc<dyn PartResolver>,
+    aside: Option<Aside>,
     ids: Vec<ContentId>,
     /// The next of `ids` that is not in `ready`.
     next: usize,
@@ -35,11 +56,13 @@ impl FrameFetcher {
     pub(crate) fn new(
         core: MailboxCore,
         resolver: Arc<dyn PartResolver>,
+        aside: Option<Aside>,
         ids: Vec<ContentId>,
     ) -> Self {
         Self {
             core,
             resolver,
+            aside,
             ids,
             next: 0,
             ready: VecDeque::new(),
@@ -96,7 +119,11 @@ impl FrameFetcher {
 
         let pack = self.resolver.pack(first.pack).await?;
         let key = pack.id.key(&self.core.id)?;
-        let bytes = get_range(&*self.core.ctx.store, &key, start, end).await?;
+        let aside = self.aside.as_ref();
+        let bytes = match aside.and_then(|aside| aside.slice(first.pack, start, end)) {
+            Some(bytes) => bytes,
+            None => get_range(&*self.core.ctx.store, &key, start, end).await?,
+        };
         let opener = FrameOpener::new(self.core.keys.objects(), &pack.header, &key)?;
         for location in wanted {
             let place = location.frame;

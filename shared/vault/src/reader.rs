@@ -14,14 +14,20 @@ use crate::assembly::part_digest;
 use crate::body::{ItemBody, Segment};
 use crate::core::MailboxCore;
 use crate::error::VaultError;
-use crate::fetch::FrameFetcher;
+use crate::fetch::{Aside, FrameFetcher};
 use crate::format::frame::FrameKind;
+use crate::format::parser::FrameOpener;
 use crate::ids::{ContentId, PackNumber};
-use crate::object::read_frame;
+use crate::object::get_range;
 use crate::pack_table::{ContentRef, PackEntry, PartLocation};
 
 /// Text beyond this is not put together in memory.
 const MAX_PLACEHOLDER_BYTES: u64 = 32 << 20;
+
+/// So much in front of an item frame is read along at most.
+const MOST_ASIDE_BYTES: u64 = 128 << 10;
+/// Seals, method bytes, and what the item frame holds beside text.
+const ASIDE_SLACK_BYTES: u64 = 2 << 10;
 
 /// What a reader asks the index.
 #[async_trait]
@@ -47,6 +53,21 @@ struct Inner {
     body: ItemBody,
     /// The frames of all segments, in order.
     ids: Vec<ContentId>,
+    aside: Option<Aside>,
+}
+
+/// How much in front of an item frame is worth reading along. What the message has more than the frame is in
+/// parts, in base64; those that no earlier message brought were stored right before the frame.
+fn aside_bytes(content: &ContentRef) -> u64 {
+    let in_parts = content
+        .size_bytes
+        .saturating_sub(content.place.frame.plain_bytes.into());
+    match in_parts / 4 * 3 {
+        0 => 0,
+        // They take a request of their own.
+        bytes if bytes > MOST_ASIDE_BYTES => 0,
+        bytes => bytes + ASIDE_SLACK_BYTES,
+    }
 }
 
 impl std::fmt::Debug for ItemReader {
@@ -58,7 +79,7 @@ impl std::fmt::Debug for ItemReader {
 }
 
 impl ItemReader {
-    /// Reads the item frame: one request.
+    /// Reads the item frame, and small parts in front of it: one request.
     pub(crate) async fn open(
         core: MailboxCore,
         resolver: Arc<dyn PartResolver>,
@@ -66,16 +87,18 @@ impl ItemReader {
     ) -> Result<Self, VaultError> {
         let pack = resolver.pack(content.place.pack).await?;
         let key = pack.id.key(&core.id)?;
-        let bytes = read_frame(
-            &*core.ctx.store,
-            core.keys.objects(),
-            &pack.header,
-            &key,
-            FrameKind::Item,
-            &content.place.frame,
-        )
-        .await?;
-        let body = ItemBody::decode(key.as_str(), bytes)?;
+        let PartLocation {
+            pack: number,
+            frame,
+        } = content.place;
+        let offset = u64::from(frame.offset);
+        let start = offset.saturating_sub(aside_bytes(content));
+        let mut bytes = get_range(&*core.ctx.store, &key, start, frame.end()).await?;
+        let before = usize::try_from(offset - start).unwrap_or(usize::MAX);
+        let stored = bytes.split_off(before.min(bytes.len()));
+        let opener = FrameOpener::new(core.keys.objects(), &pack.header, &key)?;
+        let plain = opener.open(FrameKind::Item, &frame, &stored)?;
+        let body = ItemBody::decode(key.as_str(), plain)?;
         let ids = body
             .segments
             .iter()
@@ -89,6 +112,11 @@ impl ItemReader {
                 object: key.to_string(),
                 body,
                 ids,
+                aside: (!bytes.is_empty()).then_some(Aside {
+                    pack: number,
+                    start,
+                    bytes,
+                }),
             }),
         })
     }
@@ -302,6 +330,7 @@ impl ItemReader {
         FrameFetcher::new(
             self.inner.core.clone(),
             Arc::clone(&self.inner.resolver),
+            self.inner.aside.clone(),
             ids.to_vec(),
         )
     }

@@ -161,6 +161,7 @@ fn tree() -> FolderChanges {
         folders,
         removed: vec![],
         is_complete: true,
+        counted: vec![],
         cursor: Some(Cursor("tree".into())),
         unread: None,
     }

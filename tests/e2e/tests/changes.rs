@@ -183,6 +183,7 @@ async fn days_at_the_office_arrive_over_untidy_feeds() {
         hide_moves: false,
         partial_updates: true,
         repeats_and_empty_pages: true,
+        counts_one_too_many: false,
     };
     let mut past = vec![];
     for _ in 0..4 {

@@ -89,33 +89,6 @@ impl Session {
         });
         MailboxOutcome::Stopped
     }
-
-    /// Compares what the vault holds with what the source counted. A change during the run makes
-    /// them differ too, so this warns and does not judge.
-    fn compare_counts(&mut self) {
-        // What a filter leaves out is not counted one by one.
-        if self.filter_mark.is_some() {
-            return;
-        }
-        for (folder, counted) in &self.counted {
-            if !self.scope.contains(folder) || self.incomplete.contains_key(folder) {
-                continue;
-            }
-            let held = u64::try_from(self.writer.known_keys_in(folder).len()).unwrap_or(u64::MAX);
-            let gaps = self.ledger.values().filter(|gap| gap.folder == *folder);
-            let unstored = gaps
-                .filter(|gap| self.writer.known(&gap.item).is_none())
-                .count();
-            let accounted = held.saturating_add(u64::try_from(unstored).unwrap_or(u64::MAX));
-            if accounted != *counted {
-                let name = self.tree.path(folder).to_string();
-                self.warnings.push(format!(
-                    "folder `{name}`: the source counted {counted} items at the start of the run, \
-                     the vault accounts for {accounted}; changes during the run explain small differences"
-                ));
-            }
-        }
-    }
 }
 
 /// The outcome of a mailbox that the source does not let us read.

@@ -6,6 +6,7 @@ use mailkeep_exchange::{ChangePage, Cursor, FolderCursor, ItemChange, SourceErro
 use mailkeep_model::{FailureClass, FolderId, ItemId};
 use mailkeep_vault::ItemKey;
 
+use super::cursor::StoredCursor;
 use super::halt::{Halt, Verdict, judge};
 use super::session::Session;
 use crate::Event;
@@ -32,25 +33,6 @@ struct Listing {
     is_long: bool,
 }
 
-/// Marks a stored cursor that leads to the middle of a listing.
-const UNFINISHED: &str = "unfinished:";
-
-/// The source's own cursor, and whether it leads to the middle of a listing.
-pub(super) fn source_cursor(stored: &str) -> (Cursor, bool) {
-    match stored.strip_prefix(UNFINISHED) {
-        Some(cursor) => (Cursor(cursor.to_owned()), true),
-        None => (Cursor(stored.to_owned()), false),
-    }
-}
-
-fn stored_cursor(cursor: &Cursor, is_finished: bool) -> String {
-    if is_finished {
-        cursor.0.clone()
-    } else {
-        format!("{UNFINISHED}{}", cursor.0)
-    }
-}
-
 enum Step {
     Next,
     End,
@@ -74,7 +56,7 @@ impl Session {
             is_long: self
                 .cursors
                 .get(folder)
-                .is_some_and(|stored| source_cursor(stored).1),
+                .is_some_and(|stored| !StoredCursor::read(stored).is_finished),
             cursor: start,
         };
         if listing.cursor.is_none() {
@@ -185,8 +167,7 @@ impl Session {
             Verdict::Resync(error) => {
                 listing.resets += 1;
                 self.is_substantive = true;
-                self.writer.set_cursor(&folder, None);
-                self.cursors.remove(&folder);
+                self.put_cursor(&folder, None);
                 if error.class == FailureClass::FolderGone && listing.resets > 1 {
                     self.doubt_all_in(&folder).await?;
                     return Ok(Step::End);
@@ -290,15 +271,25 @@ impl Session {
             }
         }
         if listing.unnamed.is_none() {
-            let cursor = listing.cursor.as_ref();
-            let cursor = cursor.map(|cursor| stored_cursor(cursor, is_last));
-            self.writer.set_cursor(&listing.folder, cursor.as_deref());
-            match cursor {
-                Some(cursor) => self.cursors.insert(listing.folder.clone(), cursor),
-                None => self.cursors.remove(&listing.folder),
-            };
+            let difference = self.differences.get(&listing.folder).copied();
+            let cursor = listing.cursor.clone().map(|cursor| StoredCursor {
+                cursor,
+                is_finished: is_last,
+                difference,
+            });
+            self.put_cursor(&listing.folder, cursor);
         }
         Ok(())
+    }
+
+    /// Stages a cursor, or that there is none.
+    pub(super) fn put_cursor(&mut self, folder: &FolderId, cursor: Option<StoredCursor>) {
+        let cursor = cursor.map(|cursor| cursor.write());
+        self.writer.set_cursor(folder, cursor.as_deref());
+        match cursor {
+            Some(cursor) => self.cursors.insert(folder.clone(), cursor),
+            None => self.cursors.remove(folder),
+        };
     }
 }
 

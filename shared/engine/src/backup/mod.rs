@@ -3,13 +3,15 @@
 //! A mailbox goes through these steps: open the writer (`session`), ask the source for its tree
 //! and the first page of every folder (`tree`), try the gaps of earlier runs again (`gaps`) and those items that a filter left out and
 //! that are due (`left_out`), follow
-//! each folder page by page (`follow`, `take`), verify what seems to be removed (`removals`), count
-//! and end (`finish`). Cursors are staged only after what they passed is staged, and both become
+//! each folder page by page (`follow`, `take`), verify what seems to be removed (`removals`), compare
+//! with what the source counts (`counts`) and end (`finish`). Cursors are staged only after what they passed is staged, and both become
 //! durable in one commit (`commit`).
 
 pub mod request;
 
 mod commit;
+mod counts;
+mod cursor;
 mod exports;
 mod finish;
 mod follow;

@@ -14,8 +14,8 @@ use mailkeep_model::{
 use mailkeep_vault::{LeftOut, Mailbox, MailboxWriter, Snapshot};
 
 use super::BackupRequest;
+use super::cursor::StoredCursor;
 use super::exports::Exports;
-use super::follow::source_cursor;
 use super::halt::{Halt, Verdict, judge};
 use super::take::Taker;
 use super::timing::Timing;
@@ -65,6 +65,8 @@ pub(super) struct Session {
     pub(super) tree_failure: Option<SourceError>,
     /// Folders that the source counted in this run.
     pub(super) counted: BTreeMap<FolderId, u64>,
+    /// By how much a folder's count differs although it was listed anew, as its cursor says.
+    pub(super) differences: HashMap<FolderId, i128>,
     /// Something beside cursors changed in this run.
     pub(super) is_substantive: bool,
     pub(super) last_commit: Duration,
@@ -87,6 +89,7 @@ impl Session {
         mailbox: &Mailbox,
     ) -> Result<Self, Halt> {
         let writer = Arc::new(mailbox.writer().await?);
+        let cursors = writer.cursors();
         let clock = context.engine.clock().clone();
         let pending: BTreeMap<_, _> = writer.pending_removals().into_iter().collect();
         let mut session = Self {
@@ -99,7 +102,11 @@ impl Session {
             mailbox: profile.id.clone(),
             tree: Tree::new(writer.folders()),
             scope: BTreeSet::new(),
-            cursors: writer.cursors(),
+            differences: cursors
+                .iter()
+                .filter_map(|(id, it)| Some((id.clone(), StoredCursor::read(it).difference?)))
+                .collect(),
+            cursors,
             ledger: writer
                 .gaps()
                 .into_iter()
@@ -163,7 +170,7 @@ impl Session {
         let cursor = self
             .cursors
             .get(&folder)
-            .map(|stored| source_cursor(stored).0);
+            .map(|stored| StoredCursor::read(stored).cursor);
         FolderCursor { folder, cursor }
     }
 
@@ -187,7 +194,8 @@ impl Session {
             self.tell_folder(&folder, &before);
             followed?;
         }
-        self.settle_removals().await
+        self.settle_removals().await?;
+        self.heal_counts().await
     }
 
     async fn take_tree(
@@ -220,6 +228,7 @@ impl Session {
                 self.counted.insert(folder.id.clone(), count);
             }
         }
+        self.counted.extend(changes.counted.iter().cloned());
         let delta = self.tree.apply(&changes);
         for folder in delta.changed {
             self.writer.put_folder(folder);
@@ -228,8 +237,7 @@ impl Session {
         for folder in delta.removed {
             self.doubt_all_in(&folder).await?;
             self.writer.remove_folder(&folder);
-            self.writer.set_cursor(&folder, None);
-            self.cursors.remove(&folder);
+            self.put_cursor(&folder, None);
             self.is_substantive = true;
         }
         let cursor = changes.cursor.as_ref().map(|cursor| cursor.0.as_str());

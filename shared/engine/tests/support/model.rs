@@ -223,6 +223,7 @@ impl FakeMailbox {
                     .collect(),
                 removed: vec![],
                 is_complete: true,
+                counted: vec![],
                 cursor: Some(next),
                 unread: None,
             });
@@ -244,6 +245,7 @@ impl FakeMailbox {
             folders,
             removed,
             is_complete: false,
+            counted: vec![],
             cursor: Some(next),
             unread: None,
         })

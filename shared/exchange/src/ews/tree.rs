@@ -84,6 +84,7 @@ impl EwsClient {
             folders,
             removed: vec![],
             is_complete: true,
+            counted: vec![],
             cursor: None,
             unread: None,
         })

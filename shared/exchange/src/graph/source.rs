@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mailkeep_model::job::Rule;
-use mailkeep_model::{Extent, Item, ItemId, SourceMailboxId};
+use mailkeep_model::{Extent, FolderId, Item, ItemId, SourceMailboxId};
 use mailkeep_ports::{Clock, Rng};
 
 use super::client::GraphClient;
@@ -94,6 +94,14 @@ impl Source for GraphSource {
         request: SyncRequest,
     ) -> Result<SyncRound, SourceError> {
         self.feeds().round(mailbox, request).await
+    }
+
+    async fn count_items(
+        &self,
+        mailbox: &SourceMailboxId,
+        folders: &[FolderId],
+    ) -> Result<Vec<(FolderId, u64)>, SourceError> {
+        self.client.count_items(mailbox, folders).await
     }
 
     async fn changes(

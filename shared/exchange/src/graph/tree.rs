@@ -23,6 +23,7 @@ pub(crate) const FOLLOW_TREE: Operation = Operation::new(
     Asked::Mailbox,
     "Mail.Read",
 );
+const COUNT: Operation = Operation::new("count the items of a folder", Asked::Folder, "Mail.Read");
 const RESOLVE: Operation = Operation::new("find a well-known folder", Asked::Folder, "Mail.Read");
 
 /// Page size of the tree's change feed.
@@ -86,6 +87,7 @@ impl GraphClient {
             folders: tree.folders(),
             removed: vec![],
             is_complete: true,
+            counted: vec![],
             cursor: Some(cursor.write()),
             unread: None,
         })
@@ -149,6 +151,34 @@ impl GraphClient {
                 Part::new(&RESOLVE, self.links.user(mailbox.as_str(), &path, &query))
             })
             .collect()
+    }
+
+    /// How many items folders hold. Those that are gone are left out.
+    pub(crate) async fn count_items(
+        &self,
+        mailbox: &SourceMailboxId,
+        folders: &[FolderId],
+    ) -> Result<Vec<(FolderId, u64)>, SourceError> {
+        let query = [("$select", folder_row::SELECT)];
+        let parts: Vec<Part> = folders
+            .iter()
+            .map(|id| {
+                let path = ["mailFolders", id.as_str()];
+                Part::new(&COUNT, self.links.user(mailbox.as_str(), &path, &query))
+            })
+            .collect();
+        let mut counted = vec![];
+        for (id, answer) in folders.iter().zip(self.batch(Some(mailbox), &parts).await?) {
+            match read_part::<Object>(&COUNT, answer) {
+                Ok(object) => {
+                    let total = FolderRow::read(&object).and_then(|row| row.total);
+                    counted.extend(total.map(|total| (id.clone(), total)));
+                }
+                Err(error) if error.class == FailureClass::FolderGone => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(counted)
     }
 
     /// Which folders bear these well-known names. A name that this mailbox does not have is left out.

@@ -83,11 +83,13 @@ impl GraphClient {
         if let Some(link) = link {
             cursor.link = link;
         }
+        let counted = changes.counted();
         let (folders, removed) = changes.finish(&names);
         Ok(FolderChanges {
             folders,
             removed,
             is_complete: false,
+            counted,
             cursor: Some(cursor.write()),
             unread: None,
         })
@@ -99,6 +101,8 @@ struct Changes<'a> {
     all_known: &'a [Folder],
     root: Option<&'a FolderId>,
     seen: BTreeMap<String, FolderRow>,
+    /// Items of folders, as the answers told.
+    counts: BTreeMap<String, u64>,
     gone: HashSet<String>,
     new: Vec<String>,
     has_new: bool,
@@ -117,6 +121,7 @@ impl<'a> Changes<'a> {
                 .find(|folder| folder.well_known == Some(WellKnownFolder::Root))
                 .map(|folder| &folder.id),
             seen: BTreeMap::new(),
+            counts: BTreeMap::new(),
             gone: HashSet::new(),
             new: vec![],
             has_new: false,
@@ -132,6 +137,7 @@ impl<'a> Changes<'a> {
                 self.gone.insert(id);
             } else if let Some(row) = FolderRow::read(object) {
                 self.gone.remove(&row.id);
+                self.count(&row);
                 self.see(row);
             }
         }
@@ -145,6 +151,7 @@ impl<'a> Changes<'a> {
         let mut listed = HashSet::new();
         for row in rows.iter().filter_map(FolderRow::read) {
             listed.insert(row.id.clone());
+            self.count(&row);
             let is_known = self.known.contains_key(row.id.as_str());
             if row.is_hidden || self.is_hidden(&row.parent) || !is_known {
                 self.gone.remove(&row.id);
@@ -157,6 +164,20 @@ impl<'a> Changes<'a> {
                 self.gone.insert(folder.id.0.clone());
             }
         }
+    }
+
+    fn count(&mut self, row: &FolderRow) {
+        if let Some(total) = row.total {
+            self.counts.insert(row.id.clone(), total);
+        }
+    }
+
+    /// What was counted on the way. A listing tells it of every folder, whether it changed or not.
+    fn counted(&self) -> Vec<(FolderId, u64)> {
+        let counts = self.counts.iter();
+        counts
+            .map(|(id, total)| (FolderId(id.clone()), *total))
+            .collect()
     }
 
     fn see(&mut self, row: FolderRow) {

@@ -65,7 +65,10 @@ pub(crate) fn folder_json(mailbox: &Mailbox, number: u32, select: Option<&[Strin
         ("parentFolderId", parent),
         ("childFolderCount", json!(children)),
         ("unreadItemCount", json!(folder.unread)),
-        ("totalItemCount", json!(folder.total)),
+        (
+            "totalItemCount",
+            json!(folder.total + u32::from(mailbox.anomalies.counts_one_too_many)),
+        ),
         ("sizeInBytes", json!(u64::from(folder.total) * 40_000)),
         ("isHidden", json!(folder.is_hidden)),
     ] {

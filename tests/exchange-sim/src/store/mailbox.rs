@@ -73,6 +73,8 @@ pub struct Anomalies {
     pub partial_updates: bool,
     /// Items are repeated, and pages without items lead on to further pages.
     pub repeats_and_empty_pages: bool,
+    /// Folders say that they hold one item more than they hand out.
+    pub counts_one_too_many: bool,
 }
 
 /// The key of the mailbox with this number.
