@@ -38,6 +38,8 @@ pub struct FakeMailbox {
     /// Cursors of an older generation are lost.
     pub generations: BTreeMap<String, u32>,
     pub tree_generation: u32,
+    /// Items of the inbox that are counted and never shown.
+    pub phantoms: u64,
     log: Vec<Entry>,
     tree_log: Vec<String>,
     counter: u64,
@@ -52,6 +54,7 @@ impl FakeMailbox {
             page_size: 3,
             generations: BTreeMap::new(),
             tree_generation: 0,
+            phantoms: 0,
             log: vec![],
             tree_log: vec![],
             counter: 0,
@@ -208,7 +211,8 @@ impl FakeMailbox {
             .values()
             .filter(|item| item.item.folder.as_str() == id)
             .count();
-        folder.total_items = Some(count as u64);
+        let phantoms = if id == "inbox" { self.phantoms } else { 0 };
+        folder.total_items = Some(count as u64 + phantoms);
         Some(folder)
     }
 
