@@ -166,7 +166,8 @@ impl ItemReader {
             return stream::empty().boxed();
         };
         let (core, resolver) = (self.inner.core.clone(), Arc::clone(&self.inner.resolver));
-        let fetcher = FrameFetcher::new(core, resolver, export.ids.clone());
+        let aside = self.inner.aside.clone();
+        let fetcher = FrameFetcher::new(core, resolver, aside, export.ids.clone());
         let state = (Arc::clone(&self.inner), fetcher, blake3::Hasher::new());
         stream::try_unfold(Some(state), |state| async move {
             let Some((inner, mut fetcher, mut hasher)) = state else {
