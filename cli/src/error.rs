@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use mailkeep_engine::EngineError;
 use mailkeep_engine::ledger::JobError;
+use mailkeep_engine::operation::OperationError;
 use mailkeep_exchange::SourceError;
 use mailkeep_local::DatabaseError;
 use mailkeep_ports::StoreError;
@@ -105,6 +106,9 @@ pub enum CliError {
     /// Jobs.
     #[error(transparent)]
     Job(Box<JobError>),
+    /// Operations.
+    #[error(transparent)]
+    Operation(Box<OperationError>),
     /// The job database.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -133,6 +137,7 @@ impl CliError {
         match self {
             Self::Usage(_) => 2,
             Self::Job(error) if matches!(**error, JobError::Invalid(_)) => 2,
+            Self::Operation(error) if matches!(**error, OperationError::Invalid(_)) => 2,
             Self::Key(_) => 4,
             Self::Vault(VaultError::WrongKey { .. }) => 4,
             Self::Engine(error) => match **error {
@@ -189,6 +194,16 @@ impl From<SetupError> for CliError {
             SetupError::Exchange { source } => Self::Exchange { source },
             SetupError::Vault(error) => Self::Vault(error),
             error => Self::Setup(error),
+        }
+    }
+}
+
+impl From<OperationError> for CliError {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Ledger(error) => error.into(),
+            OperationError::Store(error) => Self::Store(error),
+            error => Self::Operation(Box::new(error)),
         }
     }
 }

@@ -14,7 +14,7 @@ use mailkeep_setup::connection::{Connection, DOCUMENT_KIND};
 use mailkeep_vault::{Keychain, Unlock, Vault, VaultContext};
 
 use crate::CliError;
-use crate::args::{DatabaseArgs, GlobalArgs, UnlockArgs};
+use crate::args::{DatabaseArgs, ExportsArgs, GlobalArgs, UnlockArgs};
 use crate::keys;
 use crate::output::Output;
 use crate::place::Place;
@@ -125,6 +125,28 @@ impl Session {
     pub fn ledger(&self, database: &Database) -> Ledger {
         let table = Arc::new(database.table());
         Ledger::new(table, Arc::clone(&self.clock), Arc::clone(&self.rng))
+    }
+
+    /// The store of exports; a folder is made when it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or nothing says where it is.
+    pub async fn exports(
+        &self,
+        args: &ExportsArgs,
+        database: &DatabaseArgs,
+    ) -> Result<Arc<dyn Store>, CliError> {
+        let place = if let Some(typed) = &args.exports {
+            Place::parse(typed)?
+        } else {
+            // Beside the job database, without its ending.
+            let jobs = self.jobs_path(database)?;
+            let mut name = jobs.file_stem().unwrap_or_default().to_owned();
+            name.push("-exports");
+            Place::Folder(jobs.with_file_name(name))
+        };
+        let (clock, rng) = (Arc::clone(&self.clock), Arc::clone(&self.rng));
+        place.create(clock, rng).await
     }
 
     /// What the vault needs of this machine.

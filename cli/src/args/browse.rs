@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{QueryArgs, UnlockArgs};
+use super::{QueryArgs, QueueArgs, UnlockArgs};
 
 const SNAPSHOT_HELP: &str = "latest, a number or run id from `mailkeep snapshots`, or a time (the last restore point at or before it)";
 
@@ -116,17 +116,36 @@ Examples:
   mailkeep export --vault ./vault --mailbox ann@contoso.example --output ./ann
   mailkeep export --vault ./vault --mailbox ann@contoso.example --folder Inbox \\
       --format mbox --output ./inbox
-  mailkeep export --vault ./vault --mailbox ann@contoso.example --item 3k7p2m9qx4w2a --output ./one")]
+  mailkeep export --vault ./vault --mailbox ann@contoso.example --item 3k7p2m9qx4w2a --output ./one
+  mailkeep export --vault ./vault --mailbox ann@contoso.example --queue --yes")]
 pub struct ExportArgs {
     /// The mailbox: address or id
     #[arg(long, value_name = "ADDRESS")]
     pub mailbox: String,
     /// Folder to write to; new or empty
-    #[arg(long, short, value_name = "PATH")]
-    pub output: PathBuf,
+    #[arg(
+        long,
+        short,
+        value_name = "PATH",
+        required_unless_present = "queue",
+        conflicts_with = "queue"
+    )]
+    pub output: Option<PathBuf>,
     /// What to write
     #[arg(long, value_enum, default_value_t)]
     pub format: ExportFormat,
+    /// With --queue: for how many days the files can be downloaded
+    #[arg(
+        long,
+        value_name = "DAYS",
+        default_value_t = 7,
+        value_parser = clap::value_parser!(u16).range(1..=30),
+        help_heading = "By the service"
+    )]
+    pub keep_days: u16,
+    /// By the service.
+    #[command(flatten)]
+    pub queue: QueueArgs,
     /// Only this item (repeatable)
     #[arg(long = "item", value_name = "REFERENCE")]
     pub items: Vec<String>,

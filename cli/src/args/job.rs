@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Subcommand, ValueEnum};
 
-use super::UnlockArgs;
 use super::api::ListenArgs;
+use super::{ExportsArgs, UnlockArgs};
 
 /// Where jobs are kept.
 #[derive(Debug, Clone, Default, Args)]
@@ -299,9 +299,10 @@ pub struct ApplyArgs {
 /// `mailkeep serve`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Runs jobs until it is told to stop (Ctrl-C, SIGTERM): what is at work is committed first. Killed at
-any moment, it goes on where it was. Jobs are made and controlled from another terminal with
-`mailkeep job`.
+Runs jobs, and the restores and exports that were asked for, until it is told to stop (Ctrl-C,
+SIGTERM): what is at work is committed first. Killed at any moment, it goes on where it was. Jobs are
+made and controlled from another terminal with `mailkeep job`, restores and exports with
+`mailkeep restore --queue`, `mailkeep export --queue` and `mailkeep operation`.
 
 Examples:
   mailkeep serve --vault ./vault --key-file ./vault.key --workers 8
@@ -326,6 +327,9 @@ pub struct ServeArgs {
     /// The HTTP API.
     #[command(flatten)]
     pub http: ListenArgs,
+    /// Where exports are.
+    #[command(flatten)]
+    pub exports: ExportsArgs,
     /// Where jobs are kept.
     #[command(flatten)]
     pub database: DatabaseArgs,

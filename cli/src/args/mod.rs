@@ -6,6 +6,7 @@ pub mod connection;
 pub mod job;
 pub mod keys;
 pub mod notify;
+pub mod operation;
 pub mod query;
 pub mod restore;
 pub mod retention;
@@ -24,6 +25,7 @@ pub use connection::{
 pub use job::{ApplyArgs, DatabaseArgs, JobCommand, ServeArgs, WhenActiveArgs};
 pub use keys::{DrillArgs, EraseArgs, KeyAddArgs, KeyCommand, KeyRotateArgs, RestartArgs};
 pub use notify::NotifyCommand;
+pub use operation::{ExportsArgs, OperationCommand, QueueArgs};
 pub use query::QueryArgs;
 pub use restore::{OnConflict, PlacementArg, RestoreArgs};
 pub use retention::{HoldCommand, PolicyCommand, RetainArgs};
@@ -146,6 +148,9 @@ pub enum Command {
     /// Jobs: backups that run by themselves
     #[command(subcommand)]
     Job(JobCommand),
+    /// Restores and exports that the service carries out: list, confirm, cancel
+    #[command(subcommand)]
+    Operation(OperationCommand),
     /// Make jobs as a file says
     Apply(ApplyArgs),
     /// Run jobs: schedules and workers in one process

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{QueryArgs, UnlockArgs};
+use super::{QueryArgs, QueueArgs, UnlockArgs};
 
 const EXAMPLES: &str = "\
 By default everything goes into a new folder named after the time of the restore, below the root of
@@ -14,7 +14,8 @@ Examples:
   mailkeep restore --vault ./vault --mailbox ann@contoso.example --item 3k7p2m9qx4w2a
   mailkeep restore --vault ./vault --mailbox ann@contoso.example --subject invoice --since 30d \\
       --placement original
-  mailkeep restore --vault ./vault --mailbox ann@contoso.example --to bob@contoso.example";
+  mailkeep restore --vault ./vault --mailbox ann@contoso.example --to bob@contoso.example
+  mailkeep restore --vault ./vault --mailbox ann@contoso.example --folder Inbox --queue";
 
 /// `mailkeep restore`.
 #[derive(Debug, Args)]
@@ -51,8 +52,11 @@ pub struct RestoreArgs {
     #[arg(long)]
     pub without_export_streams: bool,
     /// Show what would be done, and do nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "queue")]
     pub dry_run: bool,
+    /// By the service.
+    #[command(flatten)]
+    pub queue: QueueArgs,
     /// Opening the vault.
     #[command(flatten)]
     pub unlock: UnlockArgs,

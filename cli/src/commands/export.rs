@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use mailkeep_engine::export::{self, ExportRequest, ExportSummary};
+use mailkeep_engine::operation::{ExportAction, OperationAction, OperationRequest};
 use mailkeep_engine::{StopSignal, browse};
 use serde::Serialize;
 
-use super::{restore, snapshot_selector};
+use super::{operation, restore, snapshot_selector};
 use crate::args::{ExportArgs, ExportFormat};
 use crate::output::human;
 use crate::session::Session;
@@ -27,7 +28,10 @@ struct Line<'a> {
 /// # Errors
 /// When the vault cannot be read, what was asked for is not there, or a file cannot be written.
 pub(super) async fn run(session: &Session, args: &ExportArgs) -> Result<Exit, CliError> {
-    files::must_be_empty(&args.output, "export")?;
+    let output = args.output.as_deref();
+    if let Some(output) = output {
+        files::must_be_empty(output, "export")?;
+    }
     let engine = session.engine(&args.unlock).await?;
     let mailbox = browse::find_mailbox(&engine, &args.mailbox).await?;
     let request = ExportRequest {
@@ -39,7 +43,21 @@ pub(super) async fn run(session: &Session, args: &ExportArgs) -> Result<Exit, Cl
             ExportFormat::Mbox => export::ExportFormat::Mbox,
         },
     };
-    let mut sink = FolderSink::new(&args.output);
+    let Some(folder) = output else {
+        let action = ExportAction {
+            format: request.format,
+            keep_days: args.keep_days,
+        };
+        let request = OperationRequest {
+            storage: args.queue.storage.clone(),
+            mailbox: request.mailbox.to_string(),
+            snapshot: request.snapshot,
+            selection: operation::chosen(request.selection),
+            action: OperationAction::Export(action),
+        };
+        return operation::ask(session, &args.queue, request).await;
+    };
+    let mut sink = FolderSink::new(folder);
     let clock = Arc::clone(&session.clock);
     let view = Arc::new(TransferView::new("export", session.style(), clock));
     let stop = StopSignal::new();
@@ -49,7 +67,7 @@ pub(super) async fn run(session: &Session, args: &ExportArgs) -> Result<Exit, Cl
     let summary = summary?;
     let mut output = session.output();
     output.object(&Line {
-        output: args.output.display().to_string(),
+        output: folder.display().to_string(),
         summary: &summary,
     })?;
     output.line(format!(
@@ -62,7 +80,7 @@ pub(super) async fn run(session: &Session, args: &ExportArgs) -> Result<Exit, Cl
         human::plural(summary.exported, "item"),
         human::plural(summary.files, "file"),
         human::size(summary.bytes),
-        args.output.display(),
+        folder.display(),
         match summary.failed {
             0 => String::new(),
             failed => format!("; {} could not be read", human::plural(failed, "item")),

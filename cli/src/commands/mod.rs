@@ -19,6 +19,7 @@ mod list;
 mod lookup;
 mod mailbox;
 mod notify;
+mod operation;
 mod policy;
 mod reach;
 mod repair;
@@ -64,6 +65,7 @@ pub async fn run(session: &Session, command: &Command) -> Result<Exit, CliError>
         Command::Drill(args) => drill::run(session, args).await,
         Command::Backup(args) => backup::run(session, args).await,
         Command::Job(command) => job::run(session, command).await,
+        Command::Operation(command) => operation::run(session, command).await,
         Command::Apply(args) => apply::run(session, args).await,
         Command::Serve(args) => serve::run(session, args).await,
         Command::Snapshots(args) => snapshots::run(session, args).await,

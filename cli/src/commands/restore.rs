@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mailkeep_engine::operation::{OperationAction, OperationRequest, RestoreAction};
 use mailkeep_engine::restore::{self, ConflictPolicy, Placement, RestoreRequest};
 use mailkeep_engine::{Engine, Selection, StopSignal, browse};
 use mailkeep_model::SourceMailboxId;
@@ -10,7 +11,7 @@ use mailkeep_setup::connection::Connection;
 use mailkeep_vault::{ItemKey, Mailbox};
 
 use super::lookup::named_mailbox;
-use super::{find, snapshot_selector};
+use super::{find, operation, snapshot_selector};
 use crate::args::{OnConflict, PlacementArg, QueryArgs, RestoreArgs};
 use crate::session::Session;
 use crate::view::restore::{TransferView, show_plan, show_summary};
@@ -58,22 +59,16 @@ pub(super) async fn run(session: &Session, args: &RestoreArgs) -> Result<Exit, C
     let engine = session.engine(&args.unlock).await?;
     let mailbox = browse::find_mailbox(&engine, &args.mailbox).await?;
     let connection = target_connection(session, &engine, &mailbox, args).await?;
+    if args.queue.queue {
+        return queue(session, &mailbox, &connection.name, args).await;
+    }
     let realm = connection.realm().to_owned();
     let tenant = session.connect(connection)?;
     let request = RestoreRequest {
         snapshot: snapshot_selector(&args.snapshot, session.clock.now()),
         selection: selection(session, &args.items, &args.query)?,
-        placement: match args.placement {
-            PlacementArg::NewFolder => Placement::NewFolder {
-                name: args.folder_name.clone(),
-            },
-            PlacementArg::Original => Placement::Original,
-        },
-        on_conflict: match args.on_conflict {
-            OnConflict::Skip => ConflictPolicy::Skip,
-            OnConflict::Copy => ConflictPolicy::Copy,
-            OnConflict::Replace => ConflictPolicy::Replace,
-        },
+        placement: placement(args),
+        on_conflict: on_conflict(args),
         use_export_streams: !args.without_export_streams,
         ..RestoreRequest::new(
             mailbox.id().clone(),
@@ -98,6 +93,46 @@ pub(super) async fn run(session: &Session, args: &RestoreArgs) -> Result<Exit, C
     show_summary(&mut output, &summary)?;
     output.flush()?;
     Ok(Exit::from_code(summary.exit_code()))
+}
+
+/// Leaves the restore to `serve`.
+async fn queue(
+    session: &Session,
+    mailbox: &Mailbox,
+    connection: &str,
+    args: &RestoreArgs,
+) -> Result<Exit, CliError> {
+    let selection = selection(session, &args.items, &args.query)?;
+    let request = OperationRequest {
+        storage: args.queue.storage.clone(),
+        mailbox: mailbox.id().to_string(),
+        snapshot: snapshot_selector(&args.snapshot, session.clock.now()),
+        selection: operation::chosen(selection),
+        action: OperationAction::Restore(RestoreAction {
+            connection: connection.to_owned(),
+            mailbox: args.to.clone(),
+            placement: placement(args),
+            on_conflict: on_conflict(args),
+        }),
+    };
+    operation::ask(session, &args.queue, request).await
+}
+
+fn placement(args: &RestoreArgs) -> Placement {
+    match args.placement {
+        PlacementArg::NewFolder => Placement::NewFolder {
+            name: args.folder_name.clone(),
+        },
+        PlacementArg::Original => Placement::Original,
+    }
+}
+
+fn on_conflict(args: &RestoreArgs) -> ConflictPolicy {
+    match args.on_conflict {
+        OnConflict::Skip => ConflictPolicy::Skip,
+        OnConflict::Copy => ConflictPolicy::Copy,
+        OnConflict::Replace => ConflictPolicy::Replace,
+    }
 }
 
 /// The named connection, else the one to the tenant that the mailbox comes from.

@@ -6,28 +6,26 @@ use std::time::Duration;
 use mailkeep_engine::hooks::{HookCaller, HookOrder};
 use mailkeep_engine::ledger::{JobError, Ledger};
 use mailkeep_engine::news::Desk;
+use mailkeep_engine::operation::{OperationSite, VaultOperations};
 use mailkeep_engine::plan::{PlanSettings, Planner};
 use mailkeep_engine::run_log::{LogKeep, RunLogs};
 use mailkeep_engine::work::{Site, VaultSite, WorkSettings, Worked, Worker};
 use mailkeep_engine::{Quiet, StopSignal};
 use mailkeep_local::{Database, FolderLogs, LocalHooks, LocalNotify};
 use mailkeep_model::news::NotificationSettings;
-use mailkeep_ports::{Clock, Queue};
+use mailkeep_ports::{Clock, Queue, Store};
 use mailkeep_setup::VaultConnections;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::http::Http;
 use super::notify;
+use super::operation::{MAX_RECEIVES, QUEUE};
 use crate::args::ServeArgs;
 use crate::output::Output;
 use crate::session::Session;
 use crate::{CliError, Exit, interrupt};
 
-/// The queue's name in the job database.
-const QUEUE: &str = "tasks";
-/// Receives after which a message is a dead letter.
-const MAX_RECEIVES: u32 = 10;
 /// How long planner and workers rest when there is nothing to do: so late is a command of another
 /// process heard.
 const REST: Duration = Duration::from_secs(1);
@@ -52,8 +50,11 @@ pub(super) async fn run(session: &Session, args: &ServeArgs) -> Result<Exit, Cli
     let database = session.database(&args.database)?;
     let http = Http::open(session, args, &engine, &database).await?;
     let (clock, rng) = (Arc::clone(&session.clock), Arc::clone(&session.rng));
-    let connections = VaultConnections::new(engine, &args.storage, clock, rng);
-    let mut site = VaultSite::new(Arc::new(connections), Arc::new(Quiet));
+    let connections = VaultConnections::new(engine, &args.storage, clock.clone(), rng.clone());
+    let connections = Arc::new(connections);
+    let exports = session.exports(&args.exports, &args.database).await?;
+    let operations = VaultOperations::new(connections.clone(), exports.clone(), clock, rng);
+    let mut site = VaultSite::new(connections, Arc::new(Quiet));
     if let Some(folder) = &args.log {
         let logs = FolderLogs::open(folder).map_err(CliError::file("making", folder))?;
         site = site.with_logs(RunLogs::new(
@@ -70,6 +71,8 @@ pub(super) async fn run(session: &Session, args: &ServeArgs) -> Result<Exit, Cli
         news: Arc::new(Notify::new()),
         stop: StopSignal::new(),
         site,
+        operations: Arc::new(operations),
+        exports,
         database,
     };
     let messenger = Messenger::new(session, args, &service).await?;
@@ -157,6 +160,9 @@ struct Service {
     ledger: Ledger,
     queue: Arc<dyn Queue>,
     site: Arc<dyn Site>,
+    operations: Arc<dyn OperationSite>,
+    /// Where exports are until they are downloaded.
+    exports: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     database: Database,
     /// A worker ended something: the planner has work.
@@ -180,6 +186,7 @@ impl Service {
                 self.site.clone(),
                 settings,
             );
+            let worker = worker.with_operations(self.operations.clone());
             let (news, stop, clock) = (self.news.clone(), self.stop.clone(), self.clock.clone());
             running.spawn(async move { work(&worker, &stop, &*clock, &news).await });
         }
@@ -192,6 +199,7 @@ impl Service {
         };
         let (ledger, queue) = (self.ledger.clone(), self.queue.clone());
         let planner = Planner::new(ledger, queue, self.site.clone(), settings);
+        let planner = planner.with_exports(self.exports.clone());
         let runner = Arc::new(LocalHooks::new(self.clock.clone()));
         let caller = HookCaller::new(self.ledger.clone(), runner, lease, HOOK_GRACE);
         let mut hooks = JoinSet::new();
@@ -221,6 +229,9 @@ impl Service {
                 Ok(tick) => {
                     for (job, failure) in &tick.failures {
                         tracing::error!(%job, failure, "a job could not be planned");
+                    }
+                    for (operation, failure) in &tick.operation_failures {
+                        tracing::error!(%operation, failure, "an operation could not be looked after");
                     }
                     while hooks.try_join_next().is_some() {}
                     for order in tick.hooks {

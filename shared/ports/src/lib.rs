@@ -12,6 +12,7 @@ pub mod fault;
 pub mod faults;
 pub mod hook;
 pub mod key_service;
+pub mod links;
 pub mod log_sink;
 pub mod memory;
 pub mod notify;
@@ -36,6 +37,7 @@ pub use hook::{HookCall, HookFault, HookReport, HookRunner, HookTarget, MemoryHo
 pub use key_service::{
     KeyService, KeyServiceError, KeyServiceErrorKind, MemoryKeyService, ServiceSecret,
 };
+pub use links::Links;
 pub use log_sink::{LogError, LogErrorKind, LogInfo, LogName, LogSink, MemoryLogs};
 pub use memory::MemoryStore;
 pub use notify::{MemoryNotify, Message, Notify, NotifyError, NotifyErrorKind, Recipient};

@@ -1,10 +1,11 @@
-//! Opens the connections that jobs name.
+//! Opens the connections that jobs and operations name.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use mailkeep_engine::Engine;
+use mailkeep_engine::operation::{Places, TenantPlace};
 use mailkeep_engine::work::{Connections, Workplace};
 use mailkeep_exchange::SourceError;
 use mailkeep_model::FailureClass;
@@ -27,7 +28,7 @@ pub struct VaultConnections {
 /// An open connection, and the document that it was opened from.
 struct Open {
     document: Zeroizing<Vec<u8>>,
-    place: Workplace,
+    place: TenantPlace,
 }
 
 impl VaultConnections {
@@ -43,7 +44,7 @@ impl VaultConnections {
         }
     }
 
-    fn known(&self, name: &str, document: &[u8]) -> Option<Workplace> {
+    fn known(&self, name: &str, document: &[u8]) -> Option<TenantPlace> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let known = open
             .get(name)
@@ -61,16 +62,20 @@ fn wrong(code: &str, message: impl Into<String>) -> SourceError {
     )
 }
 
-#[async_trait]
-impl Connections for VaultConnections {
-    async fn open(&self, connection: &str, storage: &str) -> Result<Workplace, SourceError> {
-        if storage != self.storage {
-            let message = format!(
-                "there is no storage `{storage}` here; the name of this one is `{}`",
-                self.storage
-            );
-            return Err(wrong("no_such_storage", message));
+impl VaultConnections {
+    fn check(&self, storage: &str) -> Result<(), SourceError> {
+        if storage == self.storage {
+            return Ok(());
         }
+        let message = format!(
+            "there is no storage `{storage}` here; the name of this one is `{}`",
+            self.storage
+        );
+        Err(wrong("no_such_storage", message))
+    }
+
+    async fn place(&self, connection: &str, storage: &str) -> Result<TenantPlace, SourceError> {
+        self.check(storage)?;
         let document = self
             .engine
             .vault()
@@ -96,9 +101,9 @@ impl Connections for VaultConnections {
         let realm = read.realm().to_owned();
         let (clock, rng) = (Arc::clone(&self.clock), Arc::clone(&self.rng));
         let tenant = Tenant::open(read, clock, rng).map_err(unusable)?;
-        let place = Workplace {
-            engine: self.engine.clone(),
+        let place = TenantPlace {
             source: tenant.source,
+            target: tenant.target,
             realm,
         };
         let open = Open {
@@ -108,5 +113,29 @@ impl Connections for VaultConnections {
         let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(connection.to_owned(), open);
         Ok(place)
+    }
+}
+
+#[async_trait]
+impl Connections for VaultConnections {
+    async fn open(&self, connection: &str, storage: &str) -> Result<Workplace, SourceError> {
+        let place = self.place(connection, storage).await?;
+        Ok(Workplace {
+            engine: self.engine.clone(),
+            source: place.source,
+            realm: place.realm,
+        })
+    }
+}
+
+#[async_trait]
+impl Places for VaultConnections {
+    async fn vault(&self, storage: &str) -> Result<Engine, SourceError> {
+        self.check(storage)?;
+        Ok(self.engine.clone())
+    }
+
+    async fn tenant(&self, connection: &str, storage: &str) -> Result<TenantPlace, SourceError> {
+        self.place(connection, storage).await
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_sdk_s3::presigning::PresigningConfig;
-use mailkeep_ports::{Key, StoreError, StoreErrorKind};
+use mailkeep_ports::{Key, Links, StoreError, StoreErrorKind};
 
 use super::S3Store;
 
@@ -44,5 +45,17 @@ impl S3Store {
             .await;
         let request = request.map_err(|error| self.failed(key.as_str(), error))?;
         Ok(request.uri().to_owned())
+    }
+}
+
+#[async_trait]
+impl Links for S3Store {
+    async fn link(
+        &self,
+        key: &Key,
+        valid_for: Duration,
+        file_name: &str,
+    ) -> Result<String, StoreError> {
+        S3Store::link(self, key, valid_for, file_name).await
     }
 }

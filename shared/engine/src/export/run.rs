@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::name::{eml_name, safe_path};
 use super::{ExportSink, SinkError};
+use crate::cursor::Cursor;
 use crate::error::vault_code;
 use crate::restore::{ItemProblem, RestoreOutcome};
 use crate::select::{self, SelectedFolder, Selection};
@@ -95,6 +96,33 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     stop: StopSignal,
 ) -> Result<ExportSummary, EngineError> {
+    let from = Cursor::default();
+    let exported = go_on(engine, request, from, sink, observer, stop).await?;
+    Ok(exported.summary)
+}
+
+/// What an export did since it went on, and where the next one does.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    /// What was done.
+    pub summary: ExportSummary,
+    /// Where to go on.
+    pub cursor: Cursor,
+}
+
+/// Exports as [`run`](run()) does, from a place on. The request must name one commit, so that it means the
+/// same each time.
+///
+/// # Errors
+/// As [`run`](run()).
+pub async fn go_on(
+    engine: &Engine,
+    request: &ExportRequest,
+    from: Cursor,
+    sink: &mut dyn ExportSink,
+    observer: Arc<dyn Observer>,
+    stop: StopSignal,
+) -> Result<Exported, EngineError> {
     let mailbox = engine.vault().mailbox(&request.mailbox).await?;
     let view = browse::open(&mailbox, &request.snapshot).await?;
     let folders = select::folders(&view, &request.selection).await?;
@@ -106,16 +134,48 @@ pub async fn run(
         stop,
         summary: ExportSummary::default(),
         progress: Progress::default(),
-        mbox_names: HashMap::new(),
+        cursor: from,
     };
-    export.count(&folders).await?;
-    for folder in &folders {
-        if !export.folder(folder).await? {
+    if export.cursor == Cursor::default() {
+        export.count(&folders).await?;
+    }
+    let names = mbox_names(&folders);
+    for (index, folder) in folders.iter().enumerate().skip(export.cursor.folders) {
+        let name = names.get(index).cloned().unwrap_or_default();
+        if !export.folder(folder, &name).await? {
             export.summary.outcome = RestoreOutcome::Stopped;
             break;
         }
+        export.cursor = Cursor::of_folder(index + 1);
     }
-    Ok(export.summary)
+    Ok(Exported {
+        summary: export.summary,
+        cursor: export.cursor,
+    })
+}
+
+/// The mbox of each folder: where it is and its name. Folders may share a name. The same whether an export
+/// begins or goes on.
+fn mbox_names(folders: &[SelectedFolder]) -> Vec<(FolderPath, String)> {
+    let mut used: HashMap<(FolderPath, String), u32> = HashMap::new();
+    let name = |folder: &SelectedFolder| {
+        let mut parent = safe_path(&folder.folder().path);
+        let name = parent.0.pop().unwrap_or_else(|| "Mailbox".into());
+        let key = (
+            FolderPath(parent.0.iter().map(|part| part.to_lowercase()).collect()),
+            name.to_lowercase(),
+        );
+        let used = used.entry(key).or_default();
+        *used += 1;
+        let name = if *used == 1 {
+            format!("{name}.mbox")
+        } else {
+            // Ends in a bracket, which no folder's own file does by itself.
+            format!("{name} [{used}].mbox")
+        };
+        (parent, name)
+    };
+    folders.iter().map(name).collect()
 }
 
 struct Export<'a> {
@@ -126,8 +186,7 @@ struct Export<'a> {
     stop: StopSignal,
     summary: ExportSummary,
     progress: Progress,
-    /// How often an mbox of this place and name was begun: folders may share a name.
-    mbox_names: HashMap<(FolderPath, String), u32>,
+    cursor: Cursor,
 }
 
 /// Why an item was not written.
@@ -173,31 +232,46 @@ impl Export<'_> {
     }
 
     /// Exports one folder; false when it was stopped.
-    async fn folder(&mut self, folder: &SelectedFolder) -> Result<bool, EngineError> {
+    async fn folder(
+        &mut self,
+        folder: &SelectedFolder,
+        (parent, name): &(FolderPath, String),
+    ) -> Result<bool, EngineError> {
         let path = safe_path(&folder.folder().path);
         let is_mbox = self.request.format == ExportFormat::Mbox;
         let mut is_open = false;
-        let mut from = None;
+        let mut from = self.cursor.mark()?;
         loop {
             let filter = &self.request.selection.filter;
-            let page = select::page(&self.view, folder, filter, from).await?;
+            let mut page = select::page(&self.view, folder, filter, from).await?;
+            let done = self.cursor.done();
+            page.items
+                .retain(|version| !done.contains(version.key.to_string().as_str()));
             for version in &page.items {
-                if self.stop.is_stopped() {
+                let reader = self.view.content(version).await;
+                let bytes = reader.as_ref().map_or(0, ItemReader::size_bytes);
+                let (summary, cursor) = (&self.summary, &self.cursor);
+                let is_stopped =
+                    self.stop.is_stopped() || !self.sink.before(bytes, summary, cursor).await?;
+                if is_stopped {
                     if is_open {
                         self.sink.end().await?;
                     }
                     return Ok(false);
                 }
                 if is_mbox && !is_open {
-                    let (parent, name) = self.mbox_name(&path);
-                    self.sink.begin(&parent, &name).await?;
+                    self.sink.begin(parent, name).await?;
                     self.summary.files += 1;
                     is_open = true;
                 }
-                self.item(&path, version).await?;
+                self.item(&path, version, reader).await?;
+                self.cursor.item(version.key);
             }
             match page.next {
-                Some(next) => from = Some(next),
+                Some(next) => {
+                    self.cursor.next_page(&next);
+                    from = Some(next);
+                }
                 None => break,
             }
         }
@@ -207,33 +281,20 @@ impl Export<'_> {
         Ok(true)
     }
 
-    fn mbox_name(&mut self, path: &FolderPath) -> (FolderPath, String) {
-        let mut parent = path.clone();
-        let name = parent.0.pop().unwrap_or_else(|| "Mailbox".into());
-        let key = (
-            FolderPath(parent.0.iter().map(|part| part.to_lowercase()).collect()),
-            name.to_lowercase(),
-        );
-        let used = self.mbox_names.entry(key).or_default();
-        *used += 1;
-        let name = if *used == 1 {
-            format!("{name}.mbox")
-        } else {
-            // Ends in a bracket, which no folder's own file does by itself.
-            format!("{name} [{used}].mbox")
-        };
-        (parent, name)
-    }
-
-    async fn item(&mut self, path: &FolderPath, version: &ItemVersion) -> Result<(), EngineError> {
+    async fn item(
+        &mut self,
+        path: &FolderPath,
+        version: &ItemVersion,
+        reader: Result<ItemReader, VaultError>,
+    ) -> Result<(), EngineError> {
         let is_mbox = self.request.format == ExportFormat::Mbox;
         if !is_mbox {
             self.sink.begin(path, &eml_name(version)).await?;
         }
         let written = if is_mbox {
-            self.mbox_message(version).await
+            self.mbox_message(version, reader).await
         } else {
-            self.eml_message(version).await
+            self.eml_message(reader).await
         };
         match written {
             Ok(bytes) => {
@@ -259,12 +320,11 @@ impl Export<'_> {
         Ok(())
     }
 
-    async fn reader(&self, version: &ItemVersion) -> Result<ItemReader, VaultError> {
-        self.view.content(version).await
-    }
-
-    async fn eml_message(&mut self, version: &ItemVersion) -> Result<u64, Failure> {
-        let mut mime = self.reader(version).await?.mime();
+    async fn eml_message(
+        &mut self,
+        reader: Result<ItemReader, VaultError>,
+    ) -> Result<u64, Failure> {
+        let mut mime = reader?.mime();
         let mut bytes = 0;
         while let Some(piece) = mime.next().await {
             let piece = piece?;
@@ -274,8 +334,12 @@ impl Export<'_> {
         Ok(bytes)
     }
 
-    async fn mbox_message(&mut self, version: &ItemVersion) -> Result<u64, Failure> {
-        let mut mime = self.reader(version).await?.mime();
+    async fn mbox_message(
+        &mut self,
+        version: &ItemVersion,
+        reader: Result<ItemReader, VaultError>,
+    ) -> Result<u64, Failure> {
+        let mut mime = reader?.mime();
         let (mut bytes, mut out) = (0, vec![]);
         let mut writer = MboxWriter::new();
         writer.begin(

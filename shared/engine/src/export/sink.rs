@@ -3,6 +3,9 @@
 use async_trait::async_trait;
 use mailkeep_model::FolderPath;
 
+use super::ExportSummary;
+use crate::cursor::Cursor;
+
 /// The sink could not be written; the export ends.
 #[derive(Debug, thiserror::Error)]
 #[error("export of {file}: {cause}")]
@@ -16,6 +19,20 @@ pub struct SinkError {
 /// Receives files one after another: `begin`, any number of `write`, `keep` and `undo`, then `end`.
 #[async_trait]
 pub trait ExportSink: Send {
+    /// An item of this size is next; so much was exported, and to this place, before it. `false` ends
+    /// the export as if it was told to stop.
+    ///
+    /// # Errors
+    /// [`SinkError`] ends the export.
+    async fn before(
+        &mut self,
+        _bytes: u64,
+        _summary: &ExportSummary,
+        _cursor: &Cursor,
+    ) -> Result<bool, SinkError> {
+        Ok(true)
+    }
+
     /// Opens a file in a folder. Every part of `folder` and `name` is already safe as a file name on
     /// common systems, and no two files of one export have the same folder and name.
     ///

@@ -1,7 +1,7 @@
 //! Why something about operations could not be done.
 
 use mailkeep_model::FieldErrors;
-use mailkeep_ports::TableError;
+use mailkeep_ports::{StoreError, TableError};
 
 use super::OperationId;
 use crate::ledger::JobError;
@@ -33,6 +33,19 @@ pub enum OperationError {
         /// Why, and what to do.
         why: &'static str,
     },
+    /// An export has no such file.
+    #[error("the export {id} has no part {number}; it has {parts}")]
+    NoSuchPart {
+        /// Its id.
+        id: OperationId,
+        /// The number that was asked for.
+        number: u32,
+        /// How many there are.
+        parts: u32,
+    },
+    /// The store of exports failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The job database failed.
     #[error(transparent)]
     Ledger(#[from] JobError),
@@ -47,6 +60,8 @@ impl OperationError {
             Self::NoSuchOperation { .. } => "no_such_operation",
             Self::IdTaken { .. } => "id_taken",
             Self::Refused { .. } => "refused",
+            Self::NoSuchPart { .. } => "no_such_part",
+            Self::Store(_) => "store",
             Self::Ledger(error) => error.code(),
         }
     }

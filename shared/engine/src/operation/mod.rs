@@ -10,15 +10,17 @@
 mod commands;
 mod error;
 mod event;
-#[allow(dead_code)]
 mod id;
+mod link;
 mod message;
-#[allow(dead_code)]
 mod record;
 mod repository;
 mod request;
 mod site;
+mod tend;
 mod transition;
+mod vault_site;
+mod worker;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,7 @@ mod tests;
 pub use error::OperationError;
 pub use event::{OperationEvent, OperationEventRecord};
 pub use id::OperationId;
+pub use link::PartLink;
 pub use message::OperationMessage;
 pub use record::{
     Act, ExportPart, OperationCounts, OperationPlan, OperationRecord, Phase, Pinned, PinnedTarget,
@@ -40,3 +43,6 @@ pub use site::{
     Failure, FailureKind, Keeper, OperationSite, Places, PlanOrder, Planned, TenantPlace, WorkEnd,
     WorkOrder, WorkState,
 };
+pub(crate) use tend::{Tender, bury};
+pub use vault_site::VaultOperations;
+pub use worker::OperationWorker;

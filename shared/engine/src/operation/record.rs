@@ -139,6 +139,9 @@ pub struct OperationPlan {
     pub to_replace: u64,
     /// Items that an earlier restore brought.
     pub already_there: u64,
+    /// Items of kinds that the target cannot have; they will count as failed.
+    #[serde(default)]
+    pub not_restorable: u64,
 }
 
 /// What was done.

@@ -77,6 +77,8 @@ pub struct WorkState {
     pub cursor: Option<Cursor>,
     /// The number of parts of an export that are complete.
     pub parts: u32,
+    /// The size of those parts.
+    pub part_bytes: u64,
     /// Items that failed since the last time that this was written down.
     pub problems: Problems,
     /// Parts that were completed since then, in their order.
@@ -117,6 +119,8 @@ pub enum FailureKind {
     Storage,
     /// Trying again is of no use.
     Final(Reason),
+    /// It was told to stop.
+    Stopped,
 }
 
 /// How work on an operation ended.
@@ -136,9 +140,13 @@ pub trait Keeper: Send + Sync {
     /// Writes it down; then `problems` and `new_parts` are empty. `false` when somebody else has the
     /// operation now: the work is to end, and its result will not be taken.
     async fn keep(&self, state: &mut WorkState) -> bool;
+
+    /// The parts of an export that were written down, up to this number; `None` when they cannot be
+    /// read.
+    async fn parts(&self, up_to: u32) -> Option<Vec<ExportPart>>;
 }
 
-/// Plans operations and carries them out. `VaultOperations` does so;
+/// Plans operations and carries them out. [`VaultOperations`](super::VaultOperations) does so;
 /// simulations have others.
 #[async_trait]
 pub trait OperationSite: Send + Sync + 'static {

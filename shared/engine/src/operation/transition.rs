@@ -109,7 +109,6 @@ impl OperationRecord {
     pub(super) fn hand_out(&mut self, now: DateTime<Utc>) {
         self.dispatch = self.dispatch.saturating_add(1);
         self.is_out = true;
-        self.was_held = false;
         self.starts = 0;
         self.sent_at = Some(now);
         self.look_at = Some(after(now, FIRST_LOOK));

@@ -1,4 +1,4 @@
-//! Dead letters: their tasks are over, visibly; brought back, they are worked on again.
+//! Dead letters: their tasks and operations are over, visibly; brought back, they are worked on again.
 
 use std::time::Duration;
 
@@ -8,8 +8,9 @@ use mailkeep_ports::queue::MAX_BATCH;
 use super::Planner;
 use crate::claim::LeaseRecord;
 use crate::ledger::{JobError, JobEvent, Made, Tries, Versioned, keys_lease};
+use crate::operation;
 use crate::run::{Landing, Place, land};
-use crate::work::TaskMessage;
+use crate::work::{Message, TaskMessage};
 
 /// How long a dead letter is hidden from the next look.
 const LOOK: Duration = Duration::from_secs(600);
@@ -20,10 +21,14 @@ impl Planner {
     pub(super) async fn bury_dead_letters(&self) -> Result<(), JobError> {
         for letter in self.queue.dead_letters(MAX_BATCH, LOOK).await? {
             // What is none of ours stays for people to look at.
-            let Some(message) = TaskMessage::decode(&letter.body) else {
-                continue;
+            let is_buried = match Message::decode(&letter.body) {
+                Some(Message::Task(message)) => self.is_buried(&message).await?,
+                Some(Message::Operation(message)) => {
+                    operation::bury(self.ledger(), &message).await?
+                }
+                None => false,
             };
-            if self.is_buried(&message).await? {
+            if is_buried {
                 self.queue.acknowledge(&letter.receipt).await?;
             }
         }

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use mailkeep_model::job::JobDefinition;
-use mailkeep_ports::Queue;
+use mailkeep_ports::{Queue, Store};
 
 use agenda::Agenda;
 pub use agenda::EndedRun;
@@ -31,6 +31,7 @@ pub use agenda::EndedRun;
 use crate::hooks::HookOrder;
 use crate::job::Jobs;
 use crate::ledger::{JobError, JobId, Ledger, RunKey};
+use crate::operation::{OperationId, Tender};
 use crate::work::Site;
 
 /// How the planner behaves.
@@ -73,6 +74,7 @@ pub struct Planner {
     definitions: Arc<Mutex<Definitions>>,
     /// Hooks that are to be called and were not given away yet.
     orders: Arc<Mutex<Vec<HookOrder>>>,
+    exports: Option<Arc<dyn Store>>,
 }
 
 /// Definitions by job and number.
@@ -86,6 +88,8 @@ pub struct Tick {
     pub next_at: Option<DateTime<Utc>>,
     /// Jobs that could not be planned, and why. The others were.
     pub failures: Vec<(JobId, String)>,
+    /// Operations that could not be looked after, and why. The others were.
+    pub operation_failures: Vec<(OperationId, String)>,
     /// Cycles that this planner saw end.
     pub ended: Vec<EndedRun>,
     /// Hooks to call, each once; see [`HookCaller`](crate::hooks::HookCaller). One that is not called
@@ -118,6 +122,16 @@ impl Planner {
             settings,
             definitions: Arc::default(),
             orders: Arc::default(),
+            exports: None,
+        }
+    }
+
+    /// The same planner, which deletes the files of exports from this store when their time is over.
+    #[must_use]
+    pub fn with_exports(self, store: Arc<dyn Store>) -> Self {
+        Self {
+            exports: Some(store),
+            ..self
         }
     }
 
@@ -153,10 +167,16 @@ impl Planner {
             }
         }
         self.hand_out(&open, &mut agenda).await?;
+        let (ledger, queue) = (self.ledger().clone(), self.queue.clone());
+        let resend = self.settings.resend;
+        let tender = Tender::new(ledger, queue, self.exports.as_ref(), resend);
+        let tended = tender.tend().await?;
+        agenda.at_some(tended.next_at);
         self.bury_dead_letters().await?;
         Ok(Tick {
             next_at: agenda.next(),
             failures,
+            operation_failures: tended.failures,
             ended: agenda.ended,
             hooks: self.take_orders(),
         })

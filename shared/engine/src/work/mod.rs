@@ -13,7 +13,7 @@ mod worker;
 
 pub use backup::VaultSite;
 pub use gauge::{Gauge, TaskProgress};
-pub use message::TaskMessage;
+pub use message::{Message, TaskMessage};
 pub use order::{Order, Outcome, Report};
 pub use site::{Connections, ScopePage, Site, Workplace};
 pub use worker::{WorkSettings, Worked, Worker};

@@ -7,10 +7,11 @@ use mailkeep_ports::{Queue, Received};
 use mailkeep_vault::Ulid;
 
 use super::begin::{Beginning, Begun};
-use super::{Site, TaskMessage};
+use super::{Message, Site};
 use crate::StopSignal;
 use crate::job::Jobs;
 use crate::ledger::{JobError, Ledger};
+use crate::operation::{OperationSite, OperationWorker};
 
 /// How workers behave.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +46,7 @@ pub struct Worker {
     pub(super) site: Arc<dyn Site>,
     pub(super) settings: WorkSettings,
     pub(super) name: String,
+    operations: Option<OperationWorker>,
 }
 
 /// What became of a message.
@@ -80,6 +82,19 @@ impl Worker {
             site,
             settings,
             name,
+            operations: None,
+        }
+    }
+
+    /// The same worker, which carries out operations, too. Without this, their messages are none of its
+    /// own.
+    #[must_use]
+    pub fn with_operations(self, site: Arc<dyn OperationSite>) -> Self {
+        let (ledger, queue) = (self.ledger().clone(), self.queue.clone());
+        let operations = OperationWorker::new(ledger, queue, site, self.settings, &self.name);
+        Self {
+            operations: Some(operations),
+            ..self
         }
     }
 
@@ -101,7 +116,7 @@ impl Worker {
         self.jobs.ledger()
     }
 
-    /// Takes one message and works on its task. `stop` ends the work softly.
+    /// Takes one message and works on its task or operation. `stop` ends the work softly.
     ///
     /// # Errors
     /// When the queue or the job database fails for longer than it is worth trying. The message comes
@@ -114,7 +129,7 @@ impl Worker {
         }
     }
 
-    /// Works on the task of a message that was received, and acknowledges it when there is nothing more
+    /// Works on what a message that was received is about, and acknowledges it when there is nothing more
     /// to do about it.
     ///
     /// # Errors
@@ -124,13 +139,18 @@ impl Worker {
         received: &Received,
         stop: &StopSignal,
     ) -> Result<Worked, JobError> {
-        let Some(message) = TaskMessage::decode(&received.body) else {
-            return Ok(Worked::Unreadable);
-        };
-        let worked = match self.begin(&message).await? {
-            Beginning::Old => Worked::Skipped,
-            Beginning::GivenBack => Worked::GivenBack,
-            Beginning::Begun(begun) => self.carry_out(*begun, received, stop).await?,
+        let worked = match (Message::decode(&received.body), &self.operations) {
+            (Some(Message::Task(message)), _) => match self.begin(&message).await? {
+                Beginning::Old => Worked::Skipped,
+                Beginning::GivenBack => Worked::GivenBack,
+                Beginning::Begun(begun) => self.carry_out(*begun, received, stop).await?,
+            },
+            (Some(Message::Operation(message)), Some(operations)) => {
+                operations
+                    .work_on(&message, &received.receipt, stop)
+                    .await?
+            }
+            (Some(Message::Operation(_)), None) | (None, _) => return Ok(Worked::Unreadable),
         };
         self.queue.acknowledge(&received.receipt).await?;
         Ok(worked)

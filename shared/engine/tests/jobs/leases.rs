@@ -10,6 +10,7 @@ use mailkeep_model::state::{CancelReason, End, Reason, State};
 use mailkeep_ports::{CallFault, Clock as _, FaultPlan, Outgoing, Queue as _, TestClock};
 
 use crate::rig::{LEASE, World, one_time, plain};
+use crate::stalled::StalledTable;
 
 #[tokio::test]
 async fn a_doubled_an_old_and_a_foreign_message_do_no_harm() {
@@ -163,64 +164,6 @@ async fn the_result_of_a_worker_whose_lease_was_taken_is_refused() {
         lost.iter()
             .any(|event| matches!(event.event, JobEvent::WorkerLost { .. }))
     );
-}
-
-/// A table whose calls wait while it is stalled.
-struct StalledTable {
-    inner: Arc<dyn mailkeep_ports::Table>,
-    is_stalled: std::sync::atomic::AtomicBool,
-}
-
-impl StalledTable {
-    fn over(inner: Arc<dyn mailkeep_ports::Table>) -> Arc<Self> {
-        Arc::new(Self {
-            inner,
-            is_stalled: false.into(),
-        })
-    }
-
-    fn stall(&self) {
-        self.is_stalled
-            .store(true, std::sync::atomic::Ordering::SeqCst);
-    }
-
-    fn go_on(&self) {
-        self.is_stalled
-            .store(false, std::sync::atomic::Ordering::SeqCst);
-    }
-
-    async fn pass(&self) {
-        while self.is_stalled.load(std::sync::atomic::Ordering::SeqCst) {
-            tokio::task::yield_now().await;
-        }
-    }
-}
-
-#[async_trait::async_trait]
-impl mailkeep_ports::Table for StalledTable {
-    async fn get(
-        &self,
-        key: &mailkeep_ports::ItemKey,
-    ) -> Result<Option<mailkeep_ports::Item>, mailkeep_ports::TableError> {
-        self.pass().await;
-        self.inner.get(key).await
-    }
-
-    async fn transact(
-        &self,
-        writes: Vec<mailkeep_ports::Write>,
-    ) -> Result<(), mailkeep_ports::TableError> {
-        self.pass().await;
-        self.inner.transact(writes).await
-    }
-
-    async fn query(
-        &self,
-        query: &mailkeep_ports::Query,
-    ) -> Result<mailkeep_ports::ItemPage, mailkeep_ports::TableError> {
-        self.pass().await;
-        self.inner.query(query).await
-    }
 }
 
 #[tokio::test]

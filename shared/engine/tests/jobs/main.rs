@@ -8,12 +8,16 @@
 )]
 
 mod cycles;
+mod fake;
 mod faults;
 mod hooks;
 mod leases;
 mod news;
+mod operation_faults;
+mod operations;
 mod planning;
 mod repository;
 mod results;
 mod rig;
+mod stalled;
 mod year;

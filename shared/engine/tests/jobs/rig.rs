@@ -9,6 +9,7 @@ use mailkeep_engine::StopSignal;
 use mailkeep_engine::hooks::HookCaller;
 use mailkeep_engine::job::{JobRecord, Jobs, StartRequest};
 use mailkeep_engine::ledger::{EventRecord, JobEvent, JobId, Ledger};
+use mailkeep_engine::operation::Operations;
 use mailkeep_engine::plan::{PlanSettings, Planner};
 use mailkeep_engine::run::{RunRecord, RunScope, TaskRecord};
 use mailkeep_engine::work::{
@@ -20,9 +21,11 @@ use mailkeep_model::schedule::{ActivityPattern, Daily, Hours, TimeOfDay, Zone};
 use mailkeep_model::state::State;
 use mailkeep_model::{LicenseState, MailboxKind, MailboxProfile, SourceMailboxId};
 use mailkeep_ports::{
-    Clock, FaultPlan, FaultQueue, FaultTable, MemoryHooks, MemoryQueue, MemoryTable, Queue,
-    SeededRng, Table, TestClock,
+    Clock, FaultPlan, FaultQueue, FaultTable, MemoryHooks, MemoryQueue, MemoryStore, MemoryTable,
+    Queue, SeededRng, Store, Table, TestClock,
 };
+
+use crate::fake::FakeOperations;
 
 pub(crate) const LEASE: Duration = Duration::from_secs(120);
 
@@ -131,6 +134,8 @@ pub(crate) struct World {
     pub(crate) queue: Arc<MemoryQueue>,
     pub(crate) site: Arc<FakeSite>,
     pub(crate) hooks: Arc<MemoryHooks>,
+    pub(crate) exports: Arc<MemoryStore>,
+    pub(crate) fake: Arc<FakeOperations>,
 }
 
 /// A process: planner and worker.
@@ -139,6 +144,7 @@ pub(crate) struct Process {
     pub(crate) planner: Planner,
     pub(crate) worker: Worker,
     pub(crate) caller: Arc<HookCaller>,
+    pub(crate) operations: Operations,
 }
 
 impl World {
@@ -155,6 +161,7 @@ impl World {
     pub(crate) fn at(mailboxes: &[&str], clock: TestClock) -> Self {
         let clock = Arc::new(clock);
         let site = FakeSite::default();
+        let exports = Arc::new(MemoryStore::new(clock.clone()));
         *site.mailboxes.lock().unwrap() = mailboxes.iter().map(|name| mailbox(name)).collect();
         Self {
             rng: Arc::new(SeededRng::new(5)),
@@ -162,6 +169,8 @@ impl World {
             queue: Arc::new(MemoryQueue::new(clock.clone(), 5)),
             site: Arc::new(site),
             hooks: Arc::new(MemoryHooks::new(clock.clone())),
+            fake: Arc::new(FakeOperations::new(exports.clone())),
+            exports,
             clock,
         }
     }
@@ -226,16 +235,20 @@ impl World {
             lease,
             ..WorkSettings::default()
         };
+        let exports: Arc<dyn Store> = self.exports.clone();
+        let planner = Planner::new(ledger.clone(), queue.clone(), site.clone(), settings);
+        let worker = Worker::new(ledger.clone(), queue.clone(), site, work);
         Process {
             jobs: Jobs::new(ledger.clone()),
-            planner: Planner::new(ledger.clone(), queue.clone(), site.clone(), settings),
             caller: Arc::new(HookCaller::new(
                 ledger.clone(),
                 self.hooks.clone(),
                 settings.hook_lease,
                 Duration::from_secs(5),
             )),
-            worker: Worker::new(ledger, queue, site, work),
+            planner: planner.with_exports(exports),
+            worker: worker.with_operations(self.fake.clone()),
+            operations: Operations::new(ledger, queue),
         }
     }
 
