@@ -41,7 +41,8 @@ Examples:
       --certificate-file app.pem --private-key-file app.key
   mailkeep connection add gov --vault ./vault --tenant 1111… --client-id 2222… --cloud us-gov-l4
   mailkeep connection add hq --vault ./vault --ews-url https://mail.contoso.example/EWS/Exchange.asmx \\
-      --user 'CONTOSO\\svc-backup' --mailboxes-file addresses.txt --authority-file contoso-ca.pem
+      --user 'CONTOSO\\svc-backup' --mailboxes-file addresses.txt --authority-file contoso-ca.pem \\
+      --public-folders-as archivist@contoso.example
   mailkeep connection add hq --vault ./vault --ews-autodiscover ann@contoso.example \\
       --user 'CONTOSO\\svc-backup' --mailboxes-file addresses.txt";
 
@@ -131,6 +132,9 @@ pub struct ExchangeArgs {
     /// Primary addresses of the mailboxes, one per line: EWS has no list of them
     #[arg(long, value_name = "PATH", requires = "exchange_place")]
     pub mailboxes_file: Option<PathBuf>,
+    /// Reach public folders, too, with the rights of this mailbox's owner
+    #[arg(long, value_name = "ADDRESS", requires = "exchange_place")]
+    pub public_folders_as: Option<String>,
     /// Trust certificates of this private authority, too: its PEM file
     #[arg(long, value_name = "PATH", requires = "exchange_place")]
     pub authority_file: Option<PathBuf>,

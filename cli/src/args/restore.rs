@@ -15,6 +15,8 @@ Examples:
   mailkeep restore --vault ./vault --mailbox ann@contoso.example --subject invoice --since 30d \\
       --placement original
   mailkeep restore --vault ./vault --mailbox ann@contoso.example --to bob@contoso.example
+  mailkeep restore --vault ./vault --mailbox public-folders --folder Company/Sales --placement original
+  mailkeep restore --vault ./vault --mailbox ann@contoso.example --to public-folders --below Company/Former
   mailkeep restore --vault ./vault --mailbox ann@contoso.example --folder Inbox --queue";
 
 /// `mailkeep restore`.
@@ -45,6 +47,9 @@ pub struct RestoreArgs {
     /// Name of the new folder (default: "Restored" with date and time)
     #[arg(long, value_name = "NAME", help_heading = "Where to")]
     pub folder_name: Option<String>,
+    /// Put the new folder below this folder, a public folder for example, not at the top
+    #[arg(long, value_name = "PATH", help_heading = "Where to")]
+    pub below: Option<String>,
     /// What to do about an item that is there already
     #[arg(long, value_enum, default_value_t, help_heading = "Where to")]
     pub on_conflict: OnConflict,

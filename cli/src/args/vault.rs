@@ -102,7 +102,9 @@ once, which costs only what was not committed yet.
 Examples:
   mailkeep backup --vault ./vault
   mailkeep backup --vault ./vault --mailbox ann@contoso.example --mailbox bob@contoso.example
-  mailkeep backup --vault ./vault --folder Inbox --folder \"Projects/2026\"";
+  mailkeep backup --vault ./vault --folder Inbox --folder \"Projects/2026\"
+  mailkeep backup --vault ./vault --mailbox public-folders
+  mailkeep backup --vault ./vault --public-folder Company/Sales --public-folder-alone Company";
 
 /// `mailkeep backup`.
 #[derive(Debug, Args)]
@@ -117,6 +119,13 @@ pub struct BackupArgs {
     /// Only this folder and those below it (repeatable; default: all)
     #[arg(long = "folder", value_name = "PATH")]
     pub folders: Vec<String>,
+    /// This public folder with all below it, those that will be made included (repeatable); without
+    /// --mailbox, only public folders
+    #[arg(long = "public-folder", value_name = "PATH")]
+    pub public_folders: Vec<String>,
+    /// This public folder without those below it (repeatable)
+    #[arg(long = "public-folder-alone", value_name = "PATH")]
+    pub public_folders_alone: Vec<String>,
     /// Also folders that mail clients hide
     #[arg(long)]
     pub include_hidden: bool,

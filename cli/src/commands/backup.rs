@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use mailkeep_engine::backup::{BackupRequest, FolderScope, MailboxScope, backup};
+use mailkeep_engine::backup::{BackupRequest, FolderPathChoice, FolderScope, MailboxScope, backup};
 use mailkeep_engine::run_log::{LogKeep, RunLog, log_name, rotate};
 use mailkeep_engine::{EngineError, Fan, Observer, StopSignal};
 use mailkeep_local::FolderLogs;
-use mailkeep_model::{FolderPath, RunId};
+use mailkeep_model::{FolderPath, PUBLIC_FOLDERS, RunId};
 use mailkeep_ports::LogError;
 
 use crate::args::BackupArgs;
@@ -36,6 +36,14 @@ pub(super) async fn run(session: &Session, args: &BackupArgs) -> Result<Exit, Cl
                 .collect(),
             ids: vec![],
         };
+    }
+    let public = public_folders(args);
+    if !public.is_empty() {
+        // Whoever names public folders and no mailbox means these alone.
+        let mut mailboxes = args.mailboxes.clone();
+        mailboxes.push(PUBLIC_FOLDERS.to_owned());
+        request.mailboxes = MailboxScope::Only(mailboxes);
+        request.public_folders = FolderScope::Each(public);
     }
     request.include_hidden = args.include_hidden;
     request.extent = args.extent.into();
@@ -70,6 +78,20 @@ pub(super) async fn run(session: &Session, args: &BackupArgs) -> Result<Exit, Cl
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The public folders that were named.
+fn public_folders(args: &BackupArgs) -> Vec<FolderPathChoice> {
+    let choices = |paths: &[String], with_subfolders| {
+        let choice = |path: &String| FolderPathChoice {
+            path: FolderPath::parse(path),
+            with_subfolders,
+        };
+        paths.iter().map(choice).collect::<Vec<_>>()
+    };
+    let mut all = choices(&args.public_folders, true);
+    all.extend(choices(&args.public_folders_alone, false));
+    all
 }
 
 /// Begins the log of this run, and removes those that are not kept.

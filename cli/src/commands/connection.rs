@@ -52,6 +52,7 @@ enum ShownReach<'a> {
         login: &'a str,
         access: Access,
         mailboxes: usize,
+        public_folders_as: Option<&'a str>,
     },
 }
 
@@ -73,6 +74,7 @@ impl<'a> Shown<'a> {
                 login: exchange.login.kind(),
                 access: exchange.access,
                 mailboxes: exchange.mailboxes.len(),
+                public_folders_as: exchange.public_folders_as.as_deref(),
             },
         };
         Self {

@@ -1,7 +1,7 @@
 //! Finding a mailbox at a tenant.
 
 use mailkeep_exchange::{Cursor, Source, SourceError};
-use mailkeep_model::MailboxProfile;
+use mailkeep_model::{MailboxProfile, PUBLIC_FOLDERS};
 
 use crate::CliError;
 
@@ -43,6 +43,9 @@ pub(super) async fn named_mailbox(
     source: &dyn Source,
     wanted: &str,
 ) -> Result<MailboxProfile, CliError> {
+    if wanted == PUBLIC_FOLDERS {
+        return Ok(source.public_folders().await?);
+    }
     let found = first_mailbox(source, |profile| is_named(profile, wanted)).await?;
     found.ok_or_else(|| {
         CliError::NotFound(

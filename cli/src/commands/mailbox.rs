@@ -136,6 +136,7 @@ fn kind_words(kind: MailboxKind) -> &'static str {
         MailboxKind::Room => "room",
         MailboxKind::Equipment => "equipment",
         MailboxKind::Linked => "linked",
+        MailboxKind::PublicFolders => "public",
         _ => "other",
     }
 }

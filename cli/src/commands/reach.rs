@@ -142,6 +142,7 @@ async fn exchange(session: &Session, args: &AddArgs) -> Result<ExchangeReach, Cl
             ExchangeAccess::Delegate => Access::Delegate,
         },
         mailboxes,
+        public_folders_as: given.public_folders_as.clone(),
         authority_pem,
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mailkeep_engine::operation::{OperationAction, OperationRequest, RestoreAction};
 use mailkeep_engine::restore::{self, ConflictPolicy, Placement, RestoreRequest};
 use mailkeep_engine::{Engine, Selection, StopSignal, browse};
-use mailkeep_model::SourceMailboxId;
+use mailkeep_model::{FolderPath, SourceMailboxId};
 use mailkeep_setup::Tenant;
 use mailkeep_setup::connection::Connection;
 use mailkeep_vault::{ItemKey, Mailbox};
@@ -51,6 +51,11 @@ pub(super) async fn run(session: &Session, args: &RestoreArgs) -> Result<Exit, C
             "--folder-name needs --placement new-folder".to_owned(),
         ));
     }
+    if args.below.is_some() && args.placement == PlacementArg::Original {
+        return Err(CliError::Usage(
+            "--below needs --placement new-folder".to_owned(),
+        ));
+    }
     if !args.items.is_empty() && !args.query.is_everything() {
         return Err(CliError::Usage(
             "--item names the items already; leave the other conditions away".to_owned(),
@@ -68,6 +73,7 @@ pub(super) async fn run(session: &Session, args: &RestoreArgs) -> Result<Exit, C
         snapshot: snapshot_selector(&args.snapshot, session.clock.now()),
         selection: selection(session, &args.items, &args.query)?,
         placement: placement(args),
+        below: below(args),
         on_conflict: on_conflict(args),
         use_export_streams: !args.without_export_streams,
         ..RestoreRequest::new(
@@ -113,6 +119,8 @@ async fn queue(
             mailbox: args.to.clone(),
             placement: placement(args),
             on_conflict: on_conflict(args),
+            below: below(args),
+            use_export_streams: !args.without_export_streams,
         }),
     };
     operation::ask(session, &args.queue, request).await
@@ -125,6 +133,11 @@ fn placement(args: &RestoreArgs) -> Placement {
         },
         PlacementArg::Original => Placement::Original,
     }
+}
+
+fn below(args: &RestoreArgs) -> FolderPath {
+    let path = args.below.as_deref();
+    path.map(FolderPath::parse).unwrap_or_default()
 }
 
 fn on_conflict(args: &RestoreArgs) -> ConflictPolicy {

@@ -68,6 +68,9 @@ pub struct FolderChanges {
     /// A tree beside the visible one that could not be read, and why. Its folders are named as they
     /// were known.
     pub unread: Option<Box<SourceError>>,
+    /// Folders whose subfolders could not be listed, and why. What was known below them is named
+    /// again.
+    pub unlisted: Vec<(FolderId, SourceError)>,
 }
 
 /// One folder to follow.
@@ -117,6 +120,9 @@ pub struct SourceItem {
 pub enum ItemChange {
     /// The item is in the folder: new, changed or merely named again.
     Present(Box<SourceItem>),
+    /// The item is in the folder in the version of this change key. It is described on demand, by
+    /// [`Source::describe`]: who has that version need not ask.
+    Listed(ItemId, String),
     /// The item is no longer in this folder. Not yet a deletion: it may have moved.
     Removed(ItemId),
     /// The item exists but its metadata cannot be read (a corrupt item inside a page).
@@ -206,6 +212,21 @@ pub trait Source: Send + Sync + 'static {
         _next: Option<&Cursor>,
     ) -> Result<MailboxPage, SourceError> {
         Err(unsupported("list mailboxes by an attribute"))
+    }
+
+    /// The public folders of the organisation, which are kept like one mailbox: what
+    /// [`mailboxes`](Self::mailboxes) lists last where there are any.
+    ///
+    /// # Errors
+    /// [`SourceError`]; of class `Configuration` where the source reaches none.
+    async fn public_folders(&self) -> Result<MailboxProfile, SourceError> {
+        Err(SourceError::new(
+            FailureClass::Configuration,
+            "open public folders",
+            "no_public_folders",
+            "this kind of connection reaches no public folders; back them up over a connection to an \
+             Exchange server",
+        ))
     }
 
     /// Tries every permission, on `mailbox` where it needs one.
@@ -299,6 +320,19 @@ pub trait Source: Send + Sync + 'static {
         mailbox: &SourceMailboxId,
         items: &[ItemId],
     ) -> Result<Vec<(ItemId, Result<Option<Box<SourceItem>>, SourceError>)>, SourceError>;
+
+    /// Describes items that a listing of this folder named. As [`locate`](Self::locate) else.
+    ///
+    /// # Errors
+    /// As [`locate`](Self::locate).
+    async fn describe(
+        &self,
+        mailbox: &SourceMailboxId,
+        _folder: &FolderId,
+        items: &[ItemId],
+    ) -> Result<Vec<(ItemId, Result<Option<Box<SourceItem>>, SourceError>)>, SourceError> {
+        self.locate(mailbox, items).await
+    }
 
     /// What was counted for one mailbox (or for all calls that belong to none).
     fn metrics(&self, mailbox: Option<&SourceMailboxId>) -> SourceMetrics;

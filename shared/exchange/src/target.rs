@@ -143,7 +143,8 @@ pub trait Target: Send + Sync + 'static {
         item: &RestoreItem,
     ) -> Result<CreateOutcome, SourceError>;
 
-    /// Moves an item to the target's Deleted Items, never further.
+    /// Moves an item to the target's Deleted Items, never further; in a public folder, to what the
+    /// folder keeps of deleted items.
     ///
     /// # Errors
     /// [`SourceError`].

@@ -25,7 +25,7 @@ pub use folder::{Folder, FolderId, FolderPath, WellKnownFolder};
 pub use item::{
     Address, Flag, FlagStatus, Importance, Item, ItemId, ItemKind, Representation, Sensitivity,
 };
-pub use mailbox::{LicenseState, MailboxKind, MailboxProfile, SourceMailboxId};
+pub use mailbox::{LicenseState, MailboxKind, MailboxProfile, PUBLIC_FOLDERS, SourceMailboxId};
 pub use retention::{
     Decision, Moment, PointRule, Reason, RestorePoints, RetentionPolicy, RetentionRules,
     TrustedNow, VersionSpan,

@@ -15,6 +15,10 @@ impl SourceMailboxId {
     }
 }
 
+/// Id and address under which an organisation's public folders are kept. No mailbox has it: it has
+/// no `@`.
+pub const PUBLIC_FOLDERS: &str = "public-folders";
+
 /// What a mailbox is used for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -31,6 +35,8 @@ pub enum MailboxKind {
     Equipment,
     /// A linked mailbox.
     Linked,
+    /// The public folders of an organisation, kept like one mailbox.
+    PublicFolders,
     /// The source did not tell, or told something new.
     #[default]
     Other,

@@ -164,6 +164,7 @@ fn tree() -> FolderChanges {
         counted: vec![],
         cursor: Some(Cursor("tree".into())),
         unread: None,
+        unlisted: vec![],
     }
 }
 

@@ -1,17 +1,17 @@
 //! The Exchange side of a rig: the EWS connector, and the comparison with what Exchange holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use exchange_sim::admin::FolderTruth;
 use exchange_sim::{ExchangeOptions, SimTenantBuilder};
 use futures::TryStreamExt;
-use mailkeep_engine::backup::{BackupRequest, backup};
+use mailkeep_engine::backup::{BackupRequest, FolderScope, MailboxScope, backup};
 use mailkeep_engine::{Quiet, StopSignal};
 use mailkeep_exchange::ews::{
     EwsClient, EwsConnection, EwsLogin, EwsSource, EwsTarget, MailboxAccess,
 };
-use mailkeep_model::{Extent, FlagStatus, ItemKind, MailboxOutcome, RunSummary};
+use mailkeep_model::{Extent, FlagStatus, ItemKind, MailboxOutcome, PUBLIC_FOLDERS, RunSummary};
 use mailkeep_vault::{ItemFilter, MailboxView};
 
 use crate::{Rig, digest};
@@ -91,6 +91,7 @@ impl Exchange {
             },
             access: MailboxAccess::Impersonation,
             mailboxes: self.addresses(),
+            public_folders_as: None,
             authority_pem: access.authority_pem,
         }
     }
@@ -98,8 +99,23 @@ impl Exchange {
     /// A client as a new process has it.
     #[must_use]
     pub fn client(&self) -> Arc<EwsClient> {
+        self.client_of(&self.connection())
+    }
+
+    /// A client of this connection.
+    #[must_use]
+    pub fn client_of(&self, connection: &EwsConnection) -> Arc<EwsClient> {
         let (clock, rng) = (self.rig.clock.clone(), self.rig.rng.clone());
-        EwsClient::new(&self.connection(), clock, rng).unwrap()
+        EwsClient::new(connection, clock, rng).unwrap()
+    }
+
+    /// A client that reaches public folders, too, with the rights of the first mailbox's owner.
+    #[must_use]
+    pub fn public_client(&self) -> Arc<EwsClient> {
+        self.client_of(&EwsConnection {
+            public_folders_as: Some(self.first()),
+            ..self.connection()
+        })
     }
 
     /// A target as a new process has it.
@@ -118,6 +134,27 @@ impl Exchange {
         let (engine, stop) = (self.rig.engine(), StopSignal::new());
         let run = backup(&engine, source, request, Arc::new(Quiet), stop).await;
         run.unwrap()
+    }
+
+    /// Backs up public folders.
+    pub async fn back_up_public(&self, folders: FolderScope) -> RunSummary {
+        let source = Arc::new(EwsSource::with_client(self.public_client()));
+        let request = BackupRequest {
+            mailboxes: MailboxScope::Only(vec![PUBLIC_FOLDERS.into()]),
+            public_folders: folders,
+            ..BackupRequest::new(REALM, "simulated")
+        };
+        let (engine, stop) = (self.rig.engine(), StopSignal::new());
+        let run = backup(&engine, source, request, Arc::new(Quiet), stop).await;
+        run.unwrap()
+    }
+
+    /// What the vault has of the public folders: items by id, and the folders' paths.
+    pub async fn held_public(&self) -> (BTreeMap<String, ExchangeFacts>, BTreeSet<String>) {
+        let view = self.rig.view(PUBLIC_FOLDERS).await;
+        let paths = view.folders().iter().filter(|folder| !folder.deleted);
+        let paths = paths.map(|folder| folder.path.to_string()).collect();
+        (stored(&view).await, paths)
     }
 
     /// Backs up every mailbox, expects that all is well, and compares.
@@ -173,7 +210,8 @@ impl Exchange {
             .folders(mailbox)
             .unwrap()
             .into_iter()
-            .filter(|folder| is_taken(folder) && !folder.is_search)
+            .filter(|folder| mailbox == PUBLIC_FOLDERS || is_taken(folder))
+            .filter(|folder| !folder.is_search)
             .map(|folder| (folder.id, folder.exchange_id))
             .collect();
         let mut all = BTreeMap::new();

@@ -166,6 +166,8 @@ async fn a_restore_that_is_killed_again_and_again_creates_nothing_twice() {
             name: Some("Zurück".into()),
         },
         on_conflict: Default::default(),
+        below: Default::default(),
+        use_export_streams: true,
     });
     let operations = service.operations(&rig);
     let id = operations.create(asked(&ann, action)).await.unwrap().id;

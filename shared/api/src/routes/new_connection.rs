@@ -114,6 +114,9 @@ pub(super) struct ExchangeBody {
     /// Certificates of a private authority, PEM.
     #[serde(default)]
     authority_pem: Option<String>,
+    /// Address of a mailbox whose owner may read the public folders; with it they are reached, too.
+    #[serde(default)]
+    public_folders_as: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -296,6 +299,7 @@ impl ExchangeBody {
             },
             mailboxes,
             authority_pem: self.authority_pem,
+            public_folders_as: self.public_folders_as,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use mailkeep_exchange::{ChangePage, Cursor, FolderCursor, ItemChange, SourceError};
+use mailkeep_exchange::{ChangePage, Cursor, FolderCursor, ItemChange, SourceError, SourceItem};
 use mailkeep_model::{FailureClass, FolderId, ItemId};
 use mailkeep_vault::ItemKey;
 
@@ -15,6 +15,8 @@ use crate::Event;
 const MAX_RESETS: u32 = 3;
 /// Passing failures of folders in a row after which the service is considered down.
 const MAX_FAILED_FOLDERS: usize = 3;
+/// Items that a listing named and that are described at once.
+const DESCRIBED_AT_ONCE: usize = 250;
 /// Pages in a row that neither bring anything nor end: a loop.
 const MAX_EMPTY_PAGES: u32 = 1000;
 
@@ -101,7 +103,10 @@ impl Session {
                 }
             };
             let (done, ahead) = futures::join!(self.take_page(&mut listing, page.changes), ahead);
-            done?;
+            if let Some(error) = done? {
+                self.note_incomplete(folder, error);
+                return Ok(());
+            }
             if is_stuck {
                 self.note_incomplete(
                     folder,
@@ -211,29 +216,44 @@ impl Session {
         }
     }
 
-    fn note_incomplete(&mut self, folder: &FolderId, error: SourceError) {
+    /// The first failure of a folder counts, and is told.
+    pub(super) fn note_incomplete(&mut self, folder: &FolderId, error: SourceError) {
+        if self.incomplete.contains_key(folder) {
+            return;
+        }
         let name = self.folder_name(folder);
         self.warnings
             .push(format!("folder `{name}` is incomplete: {error}"));
         self.incomplete.insert(folder.clone(), error);
     }
 
-    /// Deals with the changes of one page.
+    /// Deals with the changes of one page. An error of the folder means that it cannot go on.
     async fn take_page(
         &mut self,
         listing: &mut Listing,
         changes: Vec<ItemChange>,
-    ) -> Result<(), Halt> {
-        if !changes.is_empty() {
+    ) -> Result<Option<SourceError>, Halt> {
+        let is_listed = |change: &ItemChange| matches!(change, ItemChange::Listed(..));
+        if !changes.iter().all(is_listed) {
             self.is_substantive = true;
         }
         let mut present = vec![];
+        let mut unknown = vec![];
         for change in last_of_each(changes) {
             match change {
                 ItemChange::Present(item) => {
                     self.named(listing, &item.item.id)?;
                     self.counters.items_scanned += 1;
                     present.push(*item);
+                }
+                ItemChange::Listed(id, change_key) => {
+                    self.named(listing, &id)?;
+                    self.counters.items_scanned += 1;
+                    if self.has_version(&id, &change_key, &listing.folder).await? {
+                        self.counters.items_unchanged += 1;
+                    } else {
+                        unknown.push(id);
+                    }
                 }
                 ItemChange::Unreadable(id, failure) => {
                     self.named(listing, &id)?;
@@ -248,7 +268,72 @@ impl Session {
                 }
             }
         }
-        self.process(present).await
+        match self.describe(listing, &unknown).await? {
+            Ok(described) => present.extend(described),
+            Err(error) => return Ok(Some(error)),
+        }
+        self.process(present).await?;
+        Ok(None)
+    }
+
+    /// True when the vault has the item in this version in this folder and nothing is open about it.
+    async fn has_version(
+        &self,
+        id: &ItemId,
+        change_key: &str,
+        folder: &FolderId,
+    ) -> Result<bool, Halt> {
+        let known = self.writer.known(id);
+        let is_here = known.is_some_and(|known| known.folder == *folder);
+        if !is_here || self.ledger.contains_key(id) || self.reads_everything() {
+            return Ok(false);
+        }
+        let version = self.writer.current(self.writer.key(id)).await?;
+        Ok(version.is_some_and(|it| it.item.change_key == change_key && it.content.is_some()))
+    }
+
+    /// Asks for what a listing named and the vault does not have.
+    async fn describe(
+        &mut self,
+        listing: &mut Listing,
+        ids: &[ItemId],
+    ) -> Result<Result<Vec<SourceItem>, SourceError>, Halt> {
+        let mut described = vec![];
+        for ids in ids.chunks(DESCRIBED_AT_ONCE) {
+            self.check_stop()?;
+            let asked = self
+                .context
+                .source
+                .describe(&self.mailbox, &listing.folder, ids);
+            let answers = match self.taker.waiting(asked).await {
+                Ok(answers) => answers,
+                Err(error) => match judge(error) {
+                    Verdict::Halt(halt) => return Err(halt),
+                    Verdict::Resync(e) | Verdict::Passing(e) | Verdict::Permanent(e) => {
+                        return Ok(Err(e));
+                    }
+                    Verdict::Gone => continue,
+                },
+            };
+            for (id, answer) in answers {
+                match answer {
+                    Ok(Some(item)) => described.push(*item),
+                    // Gone between two calls; verified like any other removal.
+                    Ok(None) => {
+                        self.is_substantive = true;
+                        self.doubt(&id, &listing.folder)?;
+                    }
+                    Err(error) => {
+                        let failure = error.item_failure();
+                        if let Verdict::Halt(halt) = judge(error) {
+                            return Err(halt);
+                        }
+                        self.record_failure(&id, &listing.folder, failure)?;
+                    }
+                }
+            }
+        }
+        Ok(Ok(described))
     }
 
     /// The source named the item: it is there.
@@ -303,7 +388,9 @@ fn last_of_each(changes: Vec<ItemChange>) -> Vec<ItemChange> {
         .filter(|change| {
             let id = match change {
                 ItemChange::Present(item) => &item.item.id,
-                ItemChange::Removed(id) | ItemChange::Unreadable(id, _) => id,
+                ItemChange::Removed(id)
+                | ItemChange::Unreadable(id, _)
+                | ItemChange::Listed(id, _) => id,
             };
             seen.insert(id.clone())
         })

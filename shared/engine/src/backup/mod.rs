@@ -27,6 +27,6 @@ mod take;
 mod timing;
 mod tree;
 
-pub use request::{BackupRequest, CycleRules, FolderScope, MailboxScope};
+pub use request::{BackupRequest, CycleRules, FolderPathChoice, FolderScope, MailboxScope};
 pub(crate) use run::extend_locks;
 pub use run::{MailboxRun, back_up_mailbox, backup};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use mailkeep_model::filter::{FolderFilter, ItemFilter};
 use mailkeep_model::job::ChangeTracking;
-use mailkeep_model::{Extent, FolderId, FolderPath};
+use mailkeep_model::{Extent, FolderId, FolderPath, MailboxKind};
 
 /// Which mailboxes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,20 +17,31 @@ pub enum MailboxScope {
     Only(Vec<String>),
 }
 
-/// Which folders of each mailbox. Subfolders are always included.
+/// A folder that a person chose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderPathChoice {
+    /// By path from the top; letter case does not matter.
+    pub path: FolderPath,
+    /// With all folders below it, those that will be made included.
+    pub with_subfolders: bool,
+}
+
+/// Which folders of each mailbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum FolderScope {
     /// Every visible folder.
     #[default]
     All,
-    /// These, by path from the top (letter case does not matter) or by id. Naming a hidden folder
-    /// includes it.
+    /// These with all below them, by path from the top (letter case does not matter) or by id. Naming
+    /// a hidden folder includes it.
     Only {
         /// By path.
         paths: Vec<FolderPath>,
         /// By the source's id.
         ids: Vec<FolderId>,
     },
+    /// These, each with what is below it or without.
+    Each(Vec<FolderPathChoice>),
 }
 
 /// What a job says about what is taken. A filter governs what is captured, never what is kept.
@@ -57,6 +68,8 @@ pub struct BackupRequest {
     pub mailboxes: MailboxScope,
     /// Which folders.
     pub folders: FolderScope,
+    /// Which public folders, where they are among the mailboxes.
+    pub public_folders: FolderScope,
     /// The rules of a job; without them everything in these folders is taken.
     pub rules: Option<CycleRules>,
     /// Folders that the source hides from mail clients are included too. Recoverable Items are
@@ -83,6 +96,7 @@ impl BackupRequest {
             connection: connection.into(),
             mailboxes: MailboxScope::All,
             folders: FolderScope::All,
+            public_folders: FolderScope::All,
             rules: None,
             include_hidden: false,
             extent: Extent::default(),
@@ -91,5 +105,18 @@ impl BackupRequest {
             commit_bytes: 32 * 1024 * 1024,
             commit_interval: Duration::from_secs(60),
         }
+    }
+
+    /// What this asks of a mailbox of this kind. Public folders are chosen by themselves; what a job
+    /// says about folders of mailboxes does not concern them.
+    pub(super) fn for_kind(&self, kind: MailboxKind) -> Self {
+        let mut request = self.clone();
+        if kind == MailboxKind::PublicFolders {
+            request.folders = self.public_folders.clone();
+            if let Some(rules) = &mut request.rules {
+                rules.folders = FolderFilter::default();
+            }
+        }
+        request
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use mailkeep_exchange::{Source, SourceError, SourceMetrics, SyncRequest};
 use mailkeep_model::{
-    Action, Counters, FailureClass, LicenseState, MailboxOutcome, MailboxProfile, MailboxSummary,
-    RunId, RunSummary, SourceMailboxId,
+    Action, Counters, FailureClass, LicenseState, MailboxKind, MailboxOutcome, MailboxProfile,
+    MailboxSummary, PUBLIC_FOLDERS, RunId, RunSummary, SourceMailboxId,
 };
 use mailkeep_vault::{Mailbox, VaultError};
 use tokio::task::JoinSet;
@@ -168,7 +168,11 @@ async fn all_mailboxes(context: &Arc<Context>) -> Result<Vec<MailboxSummary>, En
         (Some(error), _) if !is_listed => done.push(rest(failed(error))),
         (None, Some(error)) => done.push(rest(failed(&error))),
         (None, None) if !is_listed => done.push(rest(MailboxOutcome::Stopped)),
-        (None, None) => done.extend(list.not_found().into_iter().map(not_listed)),
+        (None, None) => {
+            for wanted in list.not_found() {
+                done.push(not_found(context, wanted).await);
+            }
+        }
         _ => {}
     }
     for summary in &mut done {
@@ -186,6 +190,7 @@ async fn one_mailbox(
     profile: MailboxProfile,
     refused: &OnceLock<SourceError>,
 ) -> Option<MailboxSummary> {
+    let context = &Arc::new(context.for_kind(profile.kind));
     let before = context.source.metrics(Some(&profile.id));
     let mut summary = MailboxSummary {
         mailbox: profile.id.clone(),
@@ -301,6 +306,7 @@ fn note_refusal(context: &Context, halt: &Halt, refused: &OnceLock<SourceError>)
 /// A directory lists accounts without a mailbox, too; in a run over everything they are no failure.
 fn is_no_mailbox(context: &Context, profile: &MailboxProfile, halt: &Halt) -> bool {
     context.request.mailboxes == MailboxScope::All
+        && profile.kind != MailboxKind::PublicFolders
         && profile.license != LicenseState::Licensed
         && matches!(halt, Halt::Source(e) if e.class == FailureClass::MailboxUnavailable)
 }
@@ -321,6 +327,20 @@ fn rest(outcome: MailboxOutcome) -> MailboxSummary {
         counters: Counters::default(),
         incomplete_folders: 0,
         warnings: vec!["further mailboxes in scope were not reached".into()],
+    }
+}
+
+/// Why a mailbox that was asked for is not among those that the source lists.
+async fn not_found(context: &Context, wanted: String) -> MailboxSummary {
+    if wanted != PUBLIC_FOLDERS {
+        return not_listed(wanted);
+    }
+    match context.source.public_folders().await {
+        Err(error) => MailboxSummary {
+            outcome: failed(&error),
+            ..not_listed(wanted)
+        },
+        Ok(_) => not_listed(wanted),
     }
 }
 

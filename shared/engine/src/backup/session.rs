@@ -9,7 +9,8 @@ use mailkeep_exchange::{
     ChangePage, Cursor, FolderCursor, Source, SourceError, SyncRequest, SyncRound,
 };
 use mailkeep_model::{
-    Counters, FailureClass, FolderId, Gap, ItemId, MailboxProfile, RunId, SourceMailboxId,
+    Counters, FailureClass, FolderId, Gap, ItemId, MailboxKind, MailboxProfile, RunId,
+    SourceMailboxId,
 };
 use mailkeep_vault::{LeftOut, Mailbox, MailboxWriter, Snapshot};
 
@@ -30,6 +31,20 @@ pub(super) struct Context {
     pub(super) observer: Arc<dyn Observer>,
     pub(super) stop: StopSignal,
     pub(super) run: RunId,
+}
+
+impl Context {
+    /// The same for one mailbox of this kind.
+    pub(super) fn for_kind(&self, kind: MailboxKind) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            source: self.source.clone(),
+            request: self.request.for_kind(kind),
+            observer: self.observer.clone(),
+            stop: self.stop.clone(),
+            run: self.run.clone(),
+        }
+    }
 }
 
 /// One mailbox's backup. Steps that a [`Halt`] interrupts leave everything staged so far usable.
@@ -63,6 +78,8 @@ pub(super) struct Session {
     pub(super) incomplete: BTreeMap<FolderId, SourceError>,
     /// The folder tree could not be read; an older one is used.
     pub(super) tree_failure: Option<SourceError>,
+    /// Folders whose subfolders the source could not list.
+    pub(super) unlisted: Vec<(FolderId, SourceError)>,
     /// Folders that the source counted in this run.
     pub(super) counted: BTreeMap<FolderId, u64>,
     /// By how much a folder's count differs although it was listed anew, as its cursor says.
@@ -121,6 +138,7 @@ impl Session {
             warnings: vec![],
             incomplete: BTreeMap::new(),
             tree_failure: None,
+            unlisted: vec![],
             counted: BTreeMap::new(),
             is_substantive: false,
             last_commit: clock.monotonic(),
@@ -178,6 +196,11 @@ impl Session {
     pub(super) async fn follow_all(&mut self, address: &str, round: SyncRound) -> Result<(), Halt> {
         self.take_tree(round.tree).await?;
         self.scope = self.tree.in_scope(&self.context.request);
+        for (folder, error) in std::mem::take(&mut self.unlisted) {
+            if self.scope.contains(&folder) {
+                self.note_incomplete(&folder, error);
+            }
+        }
         for missing in self.tree.missing(&self.context.request.folders) {
             self.warnings
                 .push(format!("there is no folder `{missing}` in this mailbox"));
@@ -240,6 +263,7 @@ impl Session {
             self.put_cursor(&folder, None);
             self.is_substantive = true;
         }
+        self.unlisted = changes.unlisted;
         let cursor = changes.cursor.as_ref().map(|cursor| cursor.0.as_str());
         self.writer.set_tree_cursor(cursor);
         Ok(())

@@ -113,7 +113,7 @@ impl Tree {
         // Walking up: a folder that is named counts whatever it is; one below the named one (or
         // below the top) only when it is neither hidden nor Recoverable Items.
         for folder in self.chain(id) {
-            if self.is_named(&folder.id, &request.folders) {
+            if self.is_named(&folder.id, id, &request.folders) {
                 return true;
             }
             // Recoverable Items are hidden by their nature; who wants them wants them so.
@@ -133,12 +133,18 @@ impl Tree {
     fn has_named_below(&self, id: &FolderId, above: &FolderId, scope: &FolderScope) -> bool {
         self.chain(id)
             .take_while(|folder| &folder.id != above)
-            .any(|folder| self.is_named(&folder.id, scope))
+            .any(|folder| self.is_named(&folder.id, id, scope))
     }
 
-    fn is_named(&self, id: &FolderId, scope: &FolderScope) -> bool {
+    /// True when `id` is named, and `below`, which is the same or lies below it, is meant as well.
+    fn is_named(&self, id: &FolderId, below: &FolderId, scope: &FolderScope) -> bool {
         match scope {
             FolderScope::All => false,
+            FolderScope::Each(choices) => {
+                let own = self.path(id);
+                let mut fitting = choices.iter().filter(|it| is_same_path(&it.path, &own));
+                fitting.any(|choice| choice.with_subfolders || id == below)
+            }
             FolderScope::Only { paths, ids } => {
                 ids.contains(id) || {
                     let own = self.path(id);
@@ -150,12 +156,14 @@ impl Tree {
 
     /// The paths and ids of the scope that no folder has.
     pub(super) fn missing(&self, scope: &FolderScope) -> Vec<String> {
-        let FolderScope::Only { paths, ids } = scope else {
-            return vec![];
+        let (paths, ids): (Vec<&FolderPath>, &[FolderId]) = match scope {
+            FolderScope::All => return vec![],
+            FolderScope::Only { paths, ids } => (paths.iter().collect(), ids),
+            FolderScope::Each(choices) => (choices.iter().map(|it| &it.path).collect(), &[]),
         };
         let own: Vec<FolderPath> = self.folders.keys().map(|id| self.path(id)).collect();
         let paths = paths
-            .iter()
+            .into_iter()
             .filter(|path| !own.iter().any(|own| is_same_path(path, own)))
             .map(ToString::to_string);
         let ids = ids.iter().filter(|id| !self.contains(id));
@@ -186,6 +194,7 @@ fn is_same_path(a: &FolderPath, b: &FolderPath) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backup::FolderPathChoice;
 
     fn folder(id: &str, parent: Option<&str>, name: &str) -> Folder {
         Folder {
@@ -277,6 +286,24 @@ mod tests {
         assert_eq!(scope(true, false), ["a", "ai"]);
         assert_eq!(scope(false, true), ["r", "rd"]);
         assert_eq!(scope(true, true), ["a", "ai", "ar", "ard", "r", "rd"]);
+    }
+
+    #[test]
+    fn each_folder_says_by_itself_whether_what_is_below_is_meant() {
+        let each = |path: &str, with_subfolders| {
+            scope(
+                FolderScope::Each(vec![FolderPathChoice {
+                    path: FolderPath::parse(path),
+                    with_subfolders,
+                }]),
+                false,
+            )
+        };
+        assert_eq!(each("a", true), ["a", "ab"]);
+        assert_eq!(each("A", false), ["a"]);
+        assert_eq!(each("hidden", false), ["h"]);
+        assert_eq!(each("hidden", true), ["h", "hc"]);
+        assert!(each("nowhere", true).is_empty());
     }
 
     #[test]

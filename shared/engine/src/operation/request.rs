@@ -90,6 +90,18 @@ pub struct RestoreAction {
     /// What to do about items that are there.
     #[serde(default)]
     pub on_conflict: ConflictPolicy,
+    /// Below this folder of the target instead of at the top; missing folders are created. For a new
+    /// folder.
+    #[serde(default)]
+    pub below: FolderPath,
+    /// Whether items are made from Exchange's own lossless form, where it was kept and the target
+    /// takes it.
+    #[serde(default = "yes")]
+    pub use_export_streams: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// How an export is done.

@@ -70,6 +70,8 @@ fn restore() -> NewOperation {
                 mailbox: None,
                 placement: Placement::default(),
                 on_conflict: Default::default(),
+                below: Default::default(),
+                use_export_streams: true,
             }),
         },
         asked_by: "olga".into(),

@@ -42,13 +42,20 @@ impl<'a> Wanted<'a> {
         if named(&scope.exclude).is_some() {
             return None;
         }
+        if mailbox.kind == MailboxKind::PublicFolders {
+            scope.public_folders.as_ref()?;
+            return match self.by_person {
+                Some(list) => named(list).map(|place| u32::try_from(place).ok()),
+                None => Some(None),
+            };
+        }
         let is_chosen = match self.by_job {
             Some(list) => named(list).is_some(),
             None => match mailbox.kind {
                 MailboxKind::Shared => scope.shared,
                 MailboxKind::Room => scope.rooms,
                 MailboxKind::Equipment => scope.equipment,
-                _ => true,
+                _ => scope.mailboxes != Mailboxes::None,
             },
         };
         if !is_chosen {

@@ -6,7 +6,7 @@ use mailkeep_exchange::{SourceError, Target};
 use mailkeep_model::{Folder, FolderId, FolderPath, SourceMailboxId, WellKnownFolder};
 use mailkeep_vault::StoredFolder;
 
-use super::Placement;
+use super::{Placement, RestoreRequest};
 
 /// Exchange allows about 300 levels; a longer chain is a loop.
 const MAX_DEPTH: usize = 300;
@@ -119,20 +119,25 @@ impl TargetFolders {
 /// Finds the destinations of stored folders.
 pub(super) struct Placer<'a> {
     stored: HashMap<&'a FolderId, &'a StoredFolder>,
-    new_folder: Option<String>,
+    /// Names of the folders above everything, from the top.
+    above: Vec<String>,
     keeps_well_known: bool,
 }
 
 impl<'a> Placer<'a> {
     pub(super) fn new(
         stored: &'a [StoredFolder],
-        placement: &Placement,
+        request: &RestoreRequest,
         new_folder: Option<String>,
     ) -> Self {
+        let above = match new_folder {
+            Some(name) => request.below.0.iter().cloned().chain([name]).collect(),
+            None => vec![],
+        };
         Self {
             stored: stored.iter().map(|s| (&s.folder.id, s)).collect(),
-            new_folder,
-            keeps_well_known: *placement == Placement::Original,
+            above,
+            keeps_well_known: request.placement == Placement::Original,
         }
     }
 
@@ -160,7 +165,7 @@ impl<'a> Placer<'a> {
                 .as_ref()
                 .and_then(|id| self.stored.get(id).copied());
         }
-        if let Some(name) = &self.new_folder {
+        for name in self.above.iter().rev() {
             steps.push(Step {
                 name: name.clone(),
                 class: "IPF.Note".into(),

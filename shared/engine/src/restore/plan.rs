@@ -24,7 +24,7 @@ pub async fn plan(
 ) -> Result<RestorePlan, EngineError> {
     let view = open(engine, request).await?;
     let new_folder = new_folder(engine, request);
-    let placer = Placer::new(view.folders(), &request.placement, new_folder.clone());
+    let placer = Placer::new(view.folders(), request, new_folder.clone());
     let folders = TargetFolders::read(target, &request.target).await?;
     let mut plan = RestorePlan {
         sequence: view.sequence(),

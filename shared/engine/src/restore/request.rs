@@ -1,6 +1,6 @@
 //! What to restore, and where to.
 
-use mailkeep_model::SourceMailboxId;
+use mailkeep_model::{FolderPath, SourceMailboxId};
 use mailkeep_vault::MailboxId;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,9 @@ pub struct RestoreRequest {
     pub target: SourceMailboxId,
     /// Where in it.
     pub placement: Placement,
+    /// Below this folder of the target instead of at the top; missing folders are created. For
+    /// [`Placement::NewFolder`].
+    pub below: FolderPath,
     /// What to do about items that are there.
     pub on_conflict: ConflictPolicy,
     /// Items created at once.
@@ -74,6 +77,7 @@ impl RestoreRequest {
             selection: Selection::default(),
             target,
             placement: Placement::default(),
+            below: FolderPath::default(),
             on_conflict: ConflictPolicy::default(),
             concurrent_items: 4,
             use_export_streams: true,

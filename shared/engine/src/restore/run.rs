@@ -153,7 +153,7 @@ impl Restore {
         new_folder: Option<String>,
     ) -> Result<(), End> {
         let view = self.view.clone();
-        let placer = Placer::new(view.folders(), &self.request.placement, new_folder);
+        let placer = Placer::new(view.folders(), &self.request, new_folder);
         if self.cursor == Cursor::default() {
             self.count(selected).await?;
         }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mailkeep_exchange::{Cursor, SourceError};
-use mailkeep_model::job::{JobDefinition, Mailboxes, TrackingFailure};
+use mailkeep_exchange::{Cursor, MailboxPage, SourceError};
+use mailkeep_model::job::{
+    JobDefinition, Mailboxes, PublicFolderChoice, PublicFolders, TrackingFailure,
+};
 use mailkeep_model::state::Reason;
 use mailkeep_model::{Counters, FailureClass, MailboxOutcome, MailboxSummary, RunSummary};
 
 use super::{Connections, Order, Outcome, Report, ScopePage, Site, Workplace};
-use crate::backup::{BackupRequest, CycleRules, back_up_mailbox};
+use crate::backup::{BackupRequest, CycleRules, FolderPathChoice, FolderScope, back_up_mailbox};
 use crate::run_log::RunLogs;
 use crate::{Event, Fan, Observer, StopSignal};
 
@@ -55,11 +57,20 @@ impl Site for VaultSite {
         let cursor = next.map(|next| Cursor(next.to_owned()));
         let cursor = cursor.as_ref();
         let source = &place.source;
-        let page = match &definition.scope.mailboxes {
+        let mut page = match &definition.scope.mailboxes {
+            Mailboxes::None => MailboxPage::default(),
             Mailboxes::All | Mailboxes::Chosen(_) => source.mailboxes(cursor).await?,
             Mailboxes::Group(group) => source.members(group, cursor).await?,
             Mailboxes::Rule(rule) => source.matching(rule, cursor).await?,
         };
+        // Groups and rules know no public folders, and some connections reach none.
+        let is_last = page.next.is_none();
+        if is_last && definition.scope.public_folders.is_some() {
+            let profile = source.public_folders().await?;
+            if !page.mailboxes.contains(&profile) {
+                page.mailboxes.push(profile);
+            }
+        }
         Ok(ScopePage {
             realm: place.realm,
             mailboxes: page.mailboxes,
@@ -106,6 +117,9 @@ impl VaultSite {
         };
         let definition = &order.definition;
         let mut request = BackupRequest::new(&place.realm, &definition.connection);
+        if let Some(public_folders) = &definition.scope.public_folders {
+            request.public_folders = public_scope(public_folders);
+        }
         request.concurrent_mailboxes = 1;
         request.concurrent_items =
             usize::try_from(definition.concurrent_items).unwrap_or(usize::MAX);
@@ -167,6 +181,19 @@ fn unopened(order: &Order, error: &SourceError) -> MailboxSummary {
         counters: Counters::default(),
         incomplete_folders: 0,
         warnings: vec![],
+    }
+}
+
+fn public_scope(wanted: &PublicFolders) -> FolderScope {
+    match wanted {
+        PublicFolders::All => FolderScope::All,
+        PublicFolders::Chosen(choices) => {
+            let choice = |choice: &PublicFolderChoice| FolderPathChoice {
+                path: choice.names(),
+                with_subfolders: choice.with_subfolders,
+            };
+            FolderScope::Each(choices.iter().map(choice).collect())
+        }
     }
 }
 

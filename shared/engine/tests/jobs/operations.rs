@@ -31,6 +31,8 @@ pub(crate) fn asked(kind: OperationKind) -> NewOperation {
             mailbox: Some("ann@contoso.example".into()),
             placement: Default::default(),
             on_conflict: Default::default(),
+            below: Default::default(),
+            use_export_streams: true,
         }),
     };
     NewOperation {

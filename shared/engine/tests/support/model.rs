@@ -230,6 +230,7 @@ impl FakeMailbox {
                 counted: vec![],
                 cursor: Some(next),
                 unread: None,
+                unlisted: vec![],
             });
         };
         let (generation, from) = cursor.0.split_once(':').unwrap();
@@ -252,6 +253,7 @@ impl FakeMailbox {
             counted: vec![],
             cursor: Some(next),
             unread: None,
+            unlisted: vec![],
         })
     }
 

@@ -105,8 +105,8 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// The whole request.
-    pub(crate) fn envelope(&self, version: usize, access: MailboxAccess) -> RequestBody {
+    /// The whole request; the server takes it as one of `acting` if that is given.
+    pub(crate) fn envelope(&self, version: usize, acting: Option<&str>) -> RequestBody {
         let version = VERSIONS.get(version).copied().unwrap_or(VERSIONS[0]);
         let mut head = XmlWriter::new();
         head.raw("<?xml version=\"1.0\" encoding=\"utf-8\"?><s:Envelope")
@@ -116,10 +116,10 @@ impl<'a> Call<'a> {
                 " xmlns:t=\"http://schemas.microsoft.com/exchange/services/2006/types\"><s:Header>",
             )
             .empty("t:RequestServerVersion", &[("Version", version)]);
-        if let (Some(mailbox), MailboxAccess::Impersonation) = (self.mailbox, access) {
+        if let Some(acting) = acting {
             head.start("t:ExchangeImpersonation", &[])
                 .start("t:ConnectingSID", &[])
-                .text("t:PrimarySmtpAddress", mailbox.as_str())
+                .text("t:PrimarySmtpAddress", acting)
                 .end()
                 .end();
         }
@@ -187,14 +187,14 @@ mod tests {
     fn impersonation_only_when_it_is_the_way() {
         let mailbox = SourceMailboxId("a&b@x".into());
         let call = Call::read(&READ, &mailbox, "<m:X/>".into());
-        let text = |access| match call.envelope(0, access) {
+        let text = |acting| match call.envelope(0, acting) {
             RequestBody::Whole(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
             RequestBody::Streamed { .. } => unreachable!(),
         };
-        let owner = text(MailboxAccess::Impersonation);
+        let owner = text(Some(mailbox.as_str()));
         assert!(owner.contains("<t:PrimarySmtpAddress>a&amp;b@x</t:PrimarySmtpAddress>"));
         assert!(owner.contains("Exchange2013_SP1") && owner.contains("<s:Body><m:X/></s:Body>"));
-        assert!(!text(MailboxAccess::Delegate).contains("Impersonation"));
+        assert!(!text(None).contains("Impersonation"));
         let folder = distinguished("inbox", &mailbox, MailboxAccess::Delegate);
         assert!(folder.contains("<t:EmailAddress>a&amp;b@x<"));
     }

@@ -18,6 +18,7 @@ use super::connection::{EwsConnection, MailboxAccess};
 use super::cookies::Cookies;
 use super::error_map::{http_error, message_error};
 use super::lookahead::Lookahead;
+use super::public::{Public, is_public, public_id};
 use super::wire::{Wire, WireAnswer};
 use super::xml::Element;
 use crate::budget::{Budget, Limits, Permit, TooLong};
@@ -68,6 +69,8 @@ pub struct EwsClient {
     wire: Wire,
     pub(crate) access: MailboxAccess,
     pub(crate) addresses: Vec<String>,
+    /// How public folders are reached, if they are.
+    pub(crate) public: Option<Public>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) options: EwsOptions,
@@ -126,6 +129,7 @@ impl EwsClient {
             wire: Wire::new(connection, &checked, at_once, clock.clone(), rng.clone())?,
             access: connection.access,
             addresses: connection.mailboxes.clone(),
+            public: Public::new(connection, &checked, &clock, &rng)?,
             clock,
             rng,
             options,
@@ -142,9 +146,19 @@ impl EwsClient {
             return state.clone();
         }
         // With delegate access the server counts all calls on the service account.
-        let shared = match self.access {
-            MailboxAccess::Delegate => states.values().next().map(|state| state.budget.clone()),
-            MailboxAccess::Impersonation => None,
+        let shared = match (self.access, &self.public, mailbox) {
+            (MailboxAccess::Delegate, ..) => {
+                states.values().next().map(|state| state.budget.clone())
+            }
+            // Public folders are opened by the owner of a mailbox: all that they do is one budget.
+            (_, Some(public), Some(mailbox)) if self.acting(mailbox) == public.reader() => {
+                let mut all = states.iter();
+                let same = all.find(|(other, _)| {
+                    other.as_ref().map(|other| self.acting(other)) == Some(public.reader())
+                });
+                same.map(|(_, state)| state.budget.clone())
+            }
+            _ => None,
         };
         let state = Arc::new(MailboxState {
             budget: shared.unwrap_or_else(|| Arc::new(self.new_budget())),
@@ -156,6 +170,14 @@ impl EwsClient {
         });
         states.insert(mailbox.cloned(), state.clone());
         state
+    }
+
+    /// Who acts in a call about this mailbox: its owner, or the one who opens public folders.
+    fn acting<'a>(&'a self, mailbox: &'a SourceMailboxId) -> &'a str {
+        match &self.public {
+            Some(public) if is_public(mailbox) => public.reader(),
+            _ => mailbox.as_str(),
+        }
     }
 
     fn new_budget(&self) -> Budget {
@@ -172,7 +194,26 @@ impl EwsClient {
 
     /// What was counted for a mailbox.
     pub(crate) fn metrics(&self, mailbox: Option<&SourceMailboxId>) -> SourceMetrics {
-        self.state(mailbox).counters.read()
+        let own = self.state(mailbox).counters.read();
+        let is_all_public = mailbox.is_some_and(|mailbox| *mailbox == public_id());
+        if !is_all_public {
+            return own;
+        }
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = states.iter().filter(|(other, _)| {
+            other
+                .as_ref()
+                .is_some_and(|other| is_public(other) && Some(other) != mailbox)
+        });
+        parts.fold(own, |sum, (_, state)| {
+            let part = state.counters.read();
+            SourceMetrics {
+                requests: sum.requests + part.requests,
+                throttles: sum.throttles + part.throttles,
+                retries: sum.retries + part.retries,
+                bytes_received: sum.bytes_received + part.bytes_received,
+            }
+        })
     }
 
     /// Until when a mailbox is left alone, if it is.
@@ -347,8 +388,18 @@ impl EwsClient {
     ) -> Result<AnswerReader, SourceError> {
         let mut headers = vec![];
         if let Some(mailbox) = call.mailbox {
-            if let Ok(anchor) = HeaderValue::try_from(mailbox.as_str()) {
-                headers.push((HeaderName::from_static("x-anchormailbox"), anchor));
+            let mut header = |name: &'static str, value: &str| {
+                if let Ok(value) = HeaderValue::try_from(value) {
+                    headers.push((HeaderName::from_static(name), value));
+                }
+            };
+            match &self.public {
+                Some(public) if is_public(mailbox) => {
+                    let route = public.route(mailbox).await?;
+                    header("x-anchormailbox", &route.anchor);
+                    header("x-publicfoldermailbox", &route.mailbox);
+                }
+                _ => header("x-anchormailbox", mailbox.as_str()),
             }
             headers.push((
                 HeaderName::from_static("x-preferserveraffinity"),
@@ -358,7 +409,11 @@ impl EwsClient {
         let cookie = self.cookies(state).header();
         headers.extend(cookie.map(|value| (hyper::header::COOKIE, value)));
         state.counters.request();
-        let body = call.envelope(version, self.access);
+        let acting = match self.access {
+            MailboxAccess::Impersonation => call.mailbox.map(|mailbox| self.acting(mailbox)),
+            MailboxAccess::Delegate => None,
+        };
+        let body = call.envelope(version, acting);
         let answer = self.wire.post(&headers, &body).await;
         let answer = answer.map_err(|error| SourceError {
             operation: call.operation.name.into(),

@@ -74,6 +74,9 @@ pub struct EwsConnection {
     pub access: MailboxAccess,
     /// Primary addresses of the mailboxes; the protocol has no list of them for a backup account.
     pub mailboxes: Vec<String>,
+    /// Address of a mailbox whose owner may read the public folders; with it they are reached, too. With
+    /// [`MailboxAccess::Delegate`] it must be the service account's own.
+    pub public_folders_as: Option<String>,
     /// Certificates (PEM) of a private authority that the server's certificate comes from, beside
     /// those that the system trusts.
     pub authority_pem: Option<String>,
@@ -119,6 +122,12 @@ impl EwsConnection {
             return Err(configuration(
                 "mailboxes",
                 "one of the mailboxes is no mail address",
+            ));
+        }
+        if !self.public_folders_as.iter().all(is_address) {
+            return Err(configuration(
+                "public_folders_as",
+                "public folders are opened with the rights of a mailbox: give its mail address",
             ));
         }
         if let EwsLogin::Ntlm { user, .. } | EwsLogin::Basic { user, .. } = &self.login
@@ -183,6 +192,7 @@ mod tests {
             },
             access: MailboxAccess::Impersonation,
             mailboxes: vec!["ann@corp.example".into()],
+            public_folders_as: None,
             authority_pem: None,
         }
     }
@@ -208,6 +218,8 @@ mod tests {
             let found = code(&|c| c.mailboxes.push(bad.into()));
             assert_eq!(found, Some("mailboxes".into()), "{bad}");
         }
+        let bad = code(&|c| c.public_folders_as = Some("everybody".into()));
+        assert_eq!(bad, Some("public_folders_as".into()));
         let pem = |text: &str| code(&|c| c.authority_pem = Some(text.into()));
         assert_eq!(pem("no certificate"), Some("authority".into()));
     }

@@ -16,6 +16,7 @@ use super::client::EwsClient;
 use super::encode::{encoded, encoded_length};
 use super::error_map::{Asked, Operation};
 use super::extended::{self, write_field, write_property};
+use super::public::is_public;
 use super::restore_xml::{Allowed, Form, element_name, finished, form, pending, properties};
 use super::upload::Uploaded;
 use super::xml::{Element, XmlWriter};
@@ -69,7 +70,9 @@ impl EwsClient {
         item: &RestoreItem,
     ) -> Result<CreateOutcome, SourceError> {
         let mut refused = None;
-        if let Some(export) = &item.export {
+        // Exchange imports nothing into public folders.
+        let export = item.export.as_ref().filter(|_| !is_public(mailbox));
+        if let Some(export) = export {
             match self.upload(mailbox, folder, item, export).await? {
                 Uploaded::Done(id) => return Ok(CreateOutcome { id, losses: vec![] }),
                 Uploaded::Refused(code) => refused = Some(code),

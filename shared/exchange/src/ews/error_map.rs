@@ -86,6 +86,8 @@ const RULES: &[Rule] = &[
     rule(&["ErrorServerBusy", "ErrorExceededConnectionCount", "ErrorTooManyObjectsOpened", "ErrorExceededFindCountLimit", "ErrorClientIntentInvalidStateDefinition"], None, C::Throttled, "the server asks to wait"),
     rule(&["ErrorMailboxStoreUnavailable", "ErrorMailboxFailover", "ErrorMailboxMoveInProgress"], None, C::MailboxBusy, "the mailbox is being moved or its store is busy"),
     rule(&["ErrorBatchProcessingStopped", "ErrorInternalServerTransientError", "ErrorTimeoutExpired", "ErrorConnectionFailed", "ErrorADUnavailable", "ErrorADOperation", "ErrorInsufficientResources", "ErrorNotEnoughMemory", "ErrorNoRespondingCASInDestinationSite", "ErrorProxyRequestProcessingFailed", "ErrorInternalServerError"], None, C::Transient, "the server failed for a moment"),
+    rule(&["ErrorPublicFolderSyncException", "ErrorNoPublicFolderServerAvailable", "ErrorNoPublicFolderReplicaAvailable", "ErrorPublicFolderMailboxDiscoveryFailed"], None, C::Transient, "the server of the public folder could not be reached"),
+    rule(&["ErrorPublicFolderOperationFailed", "ErrorOperationNotAllowedWithPublicFolderRoot"], None, C::ItemPermanent, "the mailbox that was asked does not serve the public folder"),
     rule(&["ErrorInvalidSyncStateData"], None, C::SyncReset, "the server forgot how far changes were followed"),
     rule(&["ErrorSyncFolderNotFound", "ErrorFolderNotFound", "ErrorParentFolderNotFound", "ErrorParentFolderIdRequired", "ErrorArchiveMailboxNotEnabled"], None, C::FolderGone, "the folder is gone"),
     rule(&["ErrorItemNotFound"], Some(Asked::Folder), C::FolderGone, "the folder is gone"),

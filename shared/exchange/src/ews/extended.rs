@@ -22,6 +22,8 @@ pub(crate) const FLAG_START: &str = "SystemTime {00062003-0000-0000-c000-0000000
 pub(crate) const FLAG_DUE: &str = "SystemTime {00062003-0000-0000-c000-000000000046} Id 0x8105";
 /// Whether a folder is hidden.
 pub(crate) const HIDDEN: &str = "Boolean 0x10F4";
+/// GUIDs of the mailboxes that hold a public folder's items.
+pub(crate) const REPLICAS: &str = "Binary 0x6698";
 /// Our mark on restored items.
 pub(crate) const MARKER: &str =
     "String {6f1c2a36-2f0f-4f6b-9d43-7a8f5be0c1d2} Name MailkeepRestore";

@@ -22,6 +22,7 @@ mod item_row;
 mod items;
 mod lookahead;
 mod ntlm;
+mod public;
 mod rebuild;
 mod restore_xml;
 mod shape;

@@ -13,12 +13,17 @@ use mailkeep_ports::{Clock, Rng};
 
 use super::client::EwsClient;
 use super::connection::{EwsConnection, MailboxAccess};
+use super::describe::Row;
 use super::lookahead::{is_small, is_small_mail};
+use super::public::{is_public, not_set_up, profile};
 use super::sync::{mark_empty, was_empty};
 use crate::{
     ChangePage, Cursor, ExportStream, FolderCursor, ItemContent, MailboxPage, PermissionCheck,
     Source, SourceError, SourceItem, SourceMetrics, SyncRequest, SyncRound,
 };
+
+/// Where items are; `None` for those that are gone.
+type Located = Vec<(ItemId, Result<Option<Box<SourceItem>>, SourceError>)>;
 
 /// Mailboxes on one page.
 const PAGE: usize = 500;
@@ -82,7 +87,7 @@ impl Source for EwsSource {
     async fn mailboxes(&self, next: Option<&Cursor>) -> Result<MailboxPage, SourceError> {
         let start = next.and_then(|next| next.0.parse().ok()).unwrap_or(0);
         let all = &self.client.addresses;
-        let mailboxes = all
+        let mut mailboxes: Vec<MailboxProfile> = all
             .iter()
             .skip(start)
             .take(PAGE)
@@ -96,6 +101,9 @@ impl Source for EwsSource {
             })
             .collect();
         let end = start + PAGE;
+        if end >= all.len() && self.client.public.is_some() {
+            mailboxes.push(profile());
+        }
         Ok(MailboxPage {
             mailboxes,
             next: (end < all.len()).then(|| Cursor(end.to_string())),
@@ -122,13 +130,32 @@ impl Source for EwsSource {
         })
     }
 
+    async fn public_folders(&self) -> Result<MailboxProfile, SourceError> {
+        match self.client.public {
+            Some(_) => Ok(profile()),
+            None => Err(not_set_up()),
+        }
+    }
+
     async fn check_permissions(
         &self,
         mailbox: Option<&SourceMailboxId>,
     ) -> Result<Vec<PermissionCheck>, SourceError> {
         let first = self.client.addresses.first().map(|first| mailbox_id(first));
-        let Some(mailbox) = mailbox.cloned().or(first) else {
-            return Ok(vec![]);
+        let mut checks = vec![];
+        if let Some(public) = &self.client.public {
+            let tried = self.client.public_root().await;
+            checks.push(PermissionCheck {
+                permission: "Public folders".into(),
+                purpose: "open the public folders".into(),
+                mailbox: Some(public.reader().to_owned()),
+                failure: tried.err().map(|error| error.to_string()),
+                restore_only: false,
+            });
+        }
+        let mailbox = mailbox.cloned().or(first);
+        let Some(mailbox) = mailbox.filter(|mailbox| !is_public(mailbox)) else {
+            return Ok(checks);
         };
         let tried = self.client.tree(&mailbox, &[]).await;
         let failure = match tried {
@@ -150,13 +177,17 @@ impl Source for EwsSource {
             MailboxAccess::Impersonation => "ApplicationImpersonation",
             MailboxAccess::Delegate => "Full Access",
         };
-        Ok(vec![PermissionCheck {
-            permission: permission.into(),
-            purpose: "open the mailbox".into(),
-            mailbox: Some(mailbox.0),
-            failure,
-            restore_only: false,
-        }])
+        checks.insert(
+            0,
+            PermissionCheck {
+                permission: permission.into(),
+                purpose: "open the mailbox".into(),
+                mailbox: Some(mailbox.0),
+                failure,
+                restore_only: false,
+            },
+        );
+        Ok(checks)
     }
 
     async fn sync(
@@ -164,6 +195,13 @@ impl Source for EwsSource {
         mailbox: &SourceMailboxId,
         request: SyncRequest,
     ) -> Result<SyncRound, SourceError> {
+        if is_public(mailbox) {
+            // Pages are asked for one by one: there may be a great many folders.
+            return Ok(SyncRound {
+                tree: Ok(self.client.public_tree(&request.known_folders).await?),
+                pages: vec![],
+            });
+        }
         let trees = self
             .client
             .trees(mailbox, &request.known_folders, request.extent);
@@ -199,10 +237,16 @@ impl Source for EwsSource {
         mailbox: &SourceMailboxId,
         folder: &FolderCursor,
     ) -> Result<ChangePage, SourceError> {
-        self.client.page(mailbox, folder).await
+        match is_public(mailbox) {
+            true => self.client.public_page(folder).await,
+            false => self.client.page(mailbox, folder).await,
+        }
     }
 
     fn expect_content(&self, mailbox: &SourceMailboxId, items: &[&Item]) {
+        if is_public(mailbox) {
+            return self.client.expect_public(items);
+        }
         let state = self.client.state(Some(mailbox));
         state.lookahead.expect(items, is_small_mail);
         state.exports.expect(items, is_small);
@@ -221,6 +265,10 @@ impl Source for EwsSource {
         mailbox: &SourceMailboxId,
         item: &Item,
     ) -> Result<Option<ExportStream>, SourceError> {
+        if is_public(mailbox) {
+            // Exchange exports nothing from public folders.
+            return Ok(None);
+        }
         self.client.export_item(mailbox, &item.id).await.map(Some)
     }
 
@@ -229,7 +277,8 @@ impl Source for EwsSource {
         mailbox: &SourceMailboxId,
         item: &Item,
     ) -> Result<ItemContent, SourceError> {
-        self.client.item_content(mailbox, item).await
+        let home = self.client.home_of(mailbox, &item.folder).await?;
+        self.client.item_content(&home, item).await
     }
 
     async fn locate(
@@ -237,17 +286,25 @@ impl Source for EwsSource {
         mailbox: &SourceMailboxId,
         items: &[ItemId],
     ) -> Result<Vec<(ItemId, Result<Option<Box<SourceItem>>, SourceError>)>, SourceError> {
-        let ids: Vec<(ItemId, Option<&str>)> = items.iter().map(|id| (id.clone(), None)).collect();
-        let rows = self.client.rows(mailbox, None, &ids).await?;
-        Ok(items
-            .iter()
-            .cloned()
-            .zip(rows.into_iter().map(|row| match row {
-                Ok(item) => Ok(Some(item)),
-                Err(error) if error.class == FailureClass::ItemGone => Ok(None),
-                Err(error) => Err(error),
-            }))
-            .collect())
+        let rows = match is_public(mailbox) {
+            true => self.client.public_rows(items).await?,
+            false => self.client.rows(mailbox, None, &unnamed(items)).await?,
+        };
+        Ok(located(items, rows))
+    }
+
+    async fn describe(
+        &self,
+        mailbox: &SourceMailboxId,
+        folder: &FolderId,
+        items: &[ItemId],
+    ) -> Result<Vec<(ItemId, Result<Option<Box<SourceItem>>, SourceError>)>, SourceError> {
+        let home = self.client.home_of(mailbox, folder).await?;
+        let rows = self
+            .client
+            .rows(&home, Some(folder), &unnamed(items))
+            .await?;
+        Ok(located(items, rows))
     }
 
     fn metrics(&self, mailbox: Option<&SourceMailboxId>) -> SourceMetrics {
@@ -257,6 +314,20 @@ impl Source for EwsSource {
     fn throttled_until(&self, mailbox: &SourceMailboxId) -> Option<DateTime<Utc>> {
         self.client.throttled_until(mailbox)
     }
+}
+
+/// Ids of which no element is known.
+fn unnamed(items: &[ItemId]) -> Vec<(ItemId, Option<&str>)> {
+    items.iter().map(|id| (id.clone(), None)).collect()
+}
+
+fn located(items: &[ItemId], rows: Vec<Row>) -> Located {
+    let rows = rows.into_iter().map(|row| match row {
+        Ok(item) => Ok(Some(item)),
+        Err(error) if error.class == FailureClass::ItemGone => Ok(None),
+        Err(error) => Err(error),
+    });
+    items.iter().cloned().zip(rows).collect()
 }
 
 /// A mailbox's id is its address, which the server does not tell apart by case.

@@ -33,8 +33,8 @@ enum Place {
     Sync(Option<String>),
     /// With this sync state, at which the folder held nothing.
     Empty(String),
-    /// In a listing from this offset.
-    List(u64),
+    /// In a listing from this offset, behind this item.
+    List(u64, Option<ItemId>),
 }
 
 impl Place {
@@ -45,7 +45,13 @@ impl Place {
         let place = text.split_once(':').and_then(|(kind, rest)| match kind {
             "sync" => Some(Self::Sync(Some(rest.to_owned()))),
             "empty" => Some(Self::Empty(rest.to_owned())),
-            "list" => rest.parse().ok().map(Self::List),
+            "list" => match rest.split_once(':') {
+                None => rest.parse().ok().map(|offset| Self::List(offset, None)),
+                Some((offset, last)) => {
+                    let last = Some(ItemId(last.to_owned()));
+                    offset.parse().ok().map(|offset| Self::List(offset, last))
+                }
+            },
             _ => None,
         });
         place.ok_or_else(|| {
@@ -86,7 +92,9 @@ impl EwsClient {
         folder: &FolderCursor,
     ) -> Result<ChangePage, SourceError> {
         let state = match Place::read(folder.cursor.as_ref())? {
-            Place::List(offset) => return self.listing(mailbox, &folder.folder, offset).await,
+            Place::List(offset, last) => {
+                return self.listing(mailbox, &folder.folder, offset, last).await;
+            }
             Place::Empty(state) => Some(state),
             Place::Sync(state) => state,
         };
@@ -95,7 +103,7 @@ impl EwsClient {
             Ok(message) => message,
             Err(error) if NO_SYNC.contains(&error.code.as_str()) => {
                 return match state {
-                    None => self.listing(mailbox, &folder.folder, 0).await,
+                    None => self.listing(mailbox, &folder.folder, 0, None).await,
                     // It did offer sync once; from here on it is compared as a whole.
                     Some(_) => Err(SourceError {
                         class: FailureClass::SyncReset,
@@ -184,46 +192,78 @@ impl EwsClient {
         Ok(out)
     }
 
+    /// A page of a folder that is listed.
+    pub(crate) async fn listed_page(
+        &self,
+        mailbox: &SourceMailboxId,
+        folder: &FolderCursor,
+    ) -> Result<ChangePage, SourceError> {
+        let (offset, last) = match Place::read(folder.cursor.as_ref())? {
+            Place::List(offset, last) => (offset, last),
+            // Whatever was there before: it is compared as a whole now.
+            Place::Sync(_) | Place::Empty(_) => (0, None),
+        };
+        self.listing(mailbox, &folder.folder, offset, last).await
+    }
+
     /// A page of a folder that offers no sync. The listing begins anew each time and names every
-    /// item, so that what it does not name is gone.
+    /// item, so that what it does not name is gone. A page begins with the `last` item of the one
+    /// before: if it is not there any more, items have moved up past the place between the pages.
     async fn listing(
         &self,
         mailbox: &SourceMailboxId,
         folder: &FolderId,
         offset: u64,
+        last: Option<ItemId>,
     ) -> Result<ChangePage, SourceError> {
-        let body = find_item(folder, offset);
+        let shift = |code: &str, words: &str| LIST.error(FailureClass::SyncReset, code, words);
+        let from = offset.saturating_sub(u64::from(last.is_some()));
+        let body = find_item(folder, from);
         let message = self.one(&Call::read(&LIST, mailbox, body)).await?;
         let none = Element::default();
         // Some servers leave the root folder out when there is nothing in it.
         let root = message.child("RootFolder").unwrap_or(&none);
         let items = root.child("Items").unwrap_or(&none);
-        let ids: Vec<(ItemId, Option<&str>)> = items
-            .children
-            .iter()
-            .filter_map(|item| {
-                let id = ItemId(item.id_of("ItemId")?.to_owned());
-                Some((id, Some(item.name.as_str())))
-            })
-            .collect();
+        let mut changes = vec![];
+        for item in &items.children {
+            let Some(id) = item.child("ItemId") else {
+                continue;
+            };
+            if let Some(name) = id.attribute("Id") {
+                let change_key = id.attribute("ChangeKey").unwrap_or_default();
+                changes.push((ItemId(name.to_owned()), change_key.to_owned()));
+            }
+        }
+        let count = items.children.len() as u64;
+        if let Some(last) = &last {
+            if changes.first().map(|(id, _)| id) != Some(last) {
+                let words = "the folder changed while it was listed";
+                return Err(shift("listing_shifted", words));
+            }
+            changes.remove(0);
+        }
         let is_last = root
             .attribute("IncludesLastItemInRange")
             .is_none_or(super::item_row::is_true);
         let next = root
             .attribute("IndexedPagingOffset")
             .and_then(|text| text.parse().ok())
-            .unwrap_or(offset + ids.len() as u64);
-        if !is_last && next <= offset {
-            return Err(LIST.error(
-                FailureClass::SyncReset,
-                "listing_stuck",
-                "the server gave no way to go on",
-            ));
-        }
-        let changes = self.present(mailbox, folder, &ids).await?;
+            .unwrap_or(from + count);
+        let behind = changes.last().map(|(id, _)| id.as_str());
+        let cursor = match (is_last, behind) {
+            (true, _) => None,
+            (false, Some(behind)) if next > offset => Some(Cursor(format!("list:{next}:{behind}"))),
+            (false, _) => {
+                let words = "the server gave no way to go on";
+                return Err(shift("listing_stuck", words));
+            }
+        };
+        let listed = changes
+            .into_iter()
+            .map(|(id, change_key)| ItemChange::Listed(id, change_key));
         Ok(ChangePage {
-            changes,
-            cursor: (!is_last).then(|| Cursor(format!("list:{next}"))),
+            changes: listed.collect(),
+            cursor,
             is_last,
         })
     }
@@ -280,7 +320,9 @@ mod tests {
         let read = |text: &str| Place::read(Some(&Cursor(text.into())));
         assert_eq!(read("sync:a:b=").unwrap(), Place::Sync(Some("a:b=".into())));
         assert_eq!(read("empty:x").unwrap(), Place::Empty("x".into()));
-        assert_eq!(read("list:1000").unwrap(), Place::List(1000));
+        assert_eq!(read("list:1000").unwrap(), Place::List(1000, None));
+        let behind = Some(ItemId("a:b=".into()));
+        assert_eq!(read("list:7:a:b=").unwrap(), Place::List(7, behind));
         assert_eq!(Place::read(None).unwrap(), Place::Sync(None));
         for bad in ["", "x", "list:a", "other:1"] {
             assert_eq!(read(bad).unwrap_err().class, FailureClass::SyncReset);

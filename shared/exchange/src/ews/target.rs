@@ -10,6 +10,7 @@ use super::client::EwsClient;
 use super::error_map::{Asked, Operation};
 use super::extended::{self, write_field};
 use super::item_row::{is_true, parse_time};
+use super::public::{ROOT as PUBLIC_ROOT, is_public};
 use super::restore_xml::read_mark;
 use super::xml::{Element, XmlWriter};
 use crate::{CreateOutcome, ExistingItem, RestoreItem, SourceError, Target};
@@ -75,6 +76,9 @@ impl EwsClient {
 #[async_trait]
 impl Target for EwsTarget {
     async fn folders(&self, mailbox: &SourceMailboxId) -> Result<Vec<Folder>, SourceError> {
+        if is_public(mailbox) {
+            return Ok(self.client.public_tree(&[]).await?.folders);
+        }
         let extent = Extent {
             archive: true,
             ..Extent::default()
@@ -97,6 +101,7 @@ impl Target for EwsTarget {
         let client = &self.client;
         let parent_id = match parent {
             Some(parent) => folder_id(parent.as_str()),
+            None if is_public(mailbox) => PUBLIC_ROOT.to_owned(),
             None => distinguished("msgfolderroot", mailbox, client.access),
         };
         let body = create_folder(&parent_id, name, class);
@@ -136,7 +141,8 @@ impl Target for EwsTarget {
         mailbox: &SourceMailboxId,
         folder: &FolderId,
     ) -> Result<Vec<ExistingItem>, SourceError> {
-        self.client.existing(mailbox, folder).await
+        let home = self.client.home_of(mailbox, folder).await?;
+        self.client.existing(&home, folder).await
     }
 
     async fn create_item(
@@ -145,7 +151,8 @@ impl Target for EwsTarget {
         folder: &FolderId,
         item: &RestoreItem,
     ) -> Result<CreateOutcome, SourceError> {
-        self.client.create(mailbox, folder, item).await
+        let home = self.client.home_of(mailbox, folder).await?;
+        self.client.create(&home, folder, item).await
     }
 
     async fn delete_item(
@@ -153,6 +160,14 @@ impl Target for EwsTarget {
         mailbox: &SourceMailboxId,
         item: &ItemId,
     ) -> Result<(), SourceError> {
+        if is_public(mailbox) {
+            // Public folders have no Deleted Items; each keeps for a while what was deleted in it.
+            let home = match self.client.home_of_item(item).await {
+                Err(error) if error.class == FailureClass::ItemGone => return Ok(()),
+                home => home?,
+            };
+            return self.client.delete(&home, item, "SoftDelete").await;
+        }
         self.client
             .delete(mailbox, item, "MoveToDeletedItems")
             .await

@@ -87,6 +87,7 @@ impl EwsClient {
             counted: vec![],
             cursor: None,
             unread: None,
+            unlisted: vec![],
         })
     }
 
@@ -211,7 +212,7 @@ impl EwsClient {
 pub(super) fn get_folder(ids: &[String]) -> String {
     let mut writer = XmlWriter::new();
     writer.start("m:GetFolder", &[]);
-    folder_shape(&mut writer);
+    folder_shape(&mut writer, &[]);
     writer.start("m:FolderIds", &[]);
     for id in ids {
         writer.raw(id);
@@ -219,7 +220,8 @@ pub(super) fn get_folder(ids: &[String]) -> String {
     writer.finish()
 }
 
-fn folder_shape(writer: &mut XmlWriter) {
+/// `m:FolderShape` with what is kept of folders.
+pub(crate) fn folder_shape(writer: &mut XmlWriter, more: &[&str]) {
     writer
         .start("m:FolderShape", &[])
         .text("t:BaseShape", "IdOnly")
@@ -233,13 +235,27 @@ fn folder_shape(writer: &mut XmlWriter) {
         writer.empty("t:FieldURI", &[("FieldURI", field)]);
     }
     write_field(writer, extended::HIDDEN);
+    for key in more {
+        write_field(writer, key);
+    }
     writer.end().end();
 }
 
 fn find_folder(parent: &str, traversal: &str, offset: u64, name: Option<&str>) -> String {
+    find_folders(parent, traversal, offset, name, &[])
+}
+
+/// `m:FindFolder` below these parents, with more properties than usual.
+pub(crate) fn find_folders(
+    parents: &str,
+    traversal: &str,
+    offset: u64,
+    name: Option<&str>,
+    more: &[&str],
+) -> String {
     let mut writer = XmlWriter::new();
     writer.start("m:FindFolder", &[("Traversal", traversal)]);
-    folder_shape(&mut writer);
+    folder_shape(&mut writer, more);
     writer.empty(
         "m:IndexedPageFolderView",
         &[
@@ -259,7 +275,7 @@ fn find_folder(parent: &str, traversal: &str, offset: u64, name: Option<&str>) -
             .end()
             .end();
     }
-    writer.start("m:ParentFolderIds", &[]).raw(parent);
+    writer.start("m:ParentFolderIds", &[]).raw(parents);
     writer.finish()
 }
 

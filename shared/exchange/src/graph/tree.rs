@@ -90,6 +90,7 @@ impl GraphClient {
             counted: vec![],
             cursor: Some(cursor.write()),
             unread: None,
+            unlisted: vec![],
         })
     }
 

@@ -92,6 +92,7 @@ impl GraphClient {
             counted,
             cursor: Some(cursor.write()),
             unread: None,
+            unlisted: vec![],
         })
     }
 }

@@ -42,6 +42,7 @@ fn connection(url: String) -> EwsConnection {
         },
         access: MailboxAccess::Impersonation,
         mailboxes: vec!["Ann@corp.example".into(), "bob@corp.example".into()],
+        public_folders_as: None,
         authority_pem: None,
     }
 }

@@ -189,6 +189,7 @@ async fn all_kinds_of_changes_and_an_unknown_element() {
             ItemChange::Present(item) => format!("+{}", item.item.id.as_str()),
             ItemChange::Removed(id) => format!("-{}", id.as_str()),
             ItemChange::Unreadable(id, failure) => format!("!{} {}", id.as_str(), failure.code),
+            ItemChange::Listed(id, key) => format!("={} {key}", id.as_str()),
         })
         .collect();
     assert_eq!(found, ["+a", "+h", "+b", "+c", "-gone", "-d"]);
@@ -221,43 +222,80 @@ async fn a_lost_sync_state_asks_for_a_new_listing() {
     assert_eq!(page.cursor, Some(Cursor("sync:new".into())));
 }
 
-#[tokio::test]
-async fn a_folder_without_sync_is_listed_and_compared() {
-    let server = Server::start(|request| match request.operation().as_str() {
+/// A folder without sync: three items, two on a page; `second` is what the second page holds.
+async fn listed(second: &'static str) -> super::Rig {
+    let page = |next: u8, is_last: bool, ids: &str| {
+        let items: Vec<String> = ids
+            .chars()
+            .map(|id| {
+                format!("<ty:Message><ty:ItemId Id=\"{id}\" ChangeKey=\"k{id}\"/></ty:Message>")
+            })
+            .collect();
+        let root = format!(
+            "<me:RootFolder IndexedPagingOffset=\"{next}\" IncludesLastItemInRange=\"{is_last}\">\
+             <ty:Items>{}</ty:Items></me:RootFolder>",
+            items.concat()
+        );
+        canned::answer("FindItem", &canned::success(&root))
+    };
+    let server = Server::start(move |request| match request.operation().as_str() {
         "SyncFolderItems" => {
             canned::answer("SyncFolderItems", &canned::error("ErrorInvalidOperation"))
         }
-        "FindItem" if request.body.contains("Offset=\"0\"") => canned::answer(
-            "FindItem",
-            &canned::success(
-                "<me:RootFolder IndexedPagingOffset=\"2\" IncludesLastItemInRange=\"false\"><ty:Items>\
-                 <ty:Message><ty:ItemId Id=\"a\"/></ty:Message><ty:Message><ty:ItemId Id=\"b\"/></ty:Message>\
-                 </ty:Items></me:RootFolder>",
-            ),
-        ),
-        // Nothing more, and no root folder at all.
-        "FindItem" => canned::answer("FindItem", &canned::success("")),
+        "FindItem" if request.body.contains("Offset=\"0\"") => page(2, false, "ab"),
+        // The second page begins with the last item of the first one.
+        "FindItem" if request.body.contains("Offset=\"1\"") => page(3, true, second),
         "GetItem" => {
             let items = request.item_ids();
             let messages: Vec<String> = items.iter().map(|id| canned::mail(id, 10)).collect();
             canned::answer("GetItem", &messages.concat())
         }
-        other => panic!("{other}"),
+        other => panic!("{other}: {}", request.body),
     });
-    let rig = rig(server.await);
-    let first = rig
-        .source
-        .changes(&ann(), &cursor("f0", None))
-        .await
-        .unwrap();
-    assert_eq!((first.changes.len(), first.is_last), (2, false));
+    rig(server.await)
+}
+
+#[tokio::test]
+async fn a_folder_without_sync_is_listed_and_compared() {
+    let rig = listed("bc").await;
+    let first = rig.source.changes(&ann(), &cursor("f0", None)).await;
+    let first = first.unwrap();
+    let keyed = |id: &str| ItemChange::Listed(ItemId(id.into()), format!("k{id}"));
+    assert_eq!(
+        (first.changes, first.is_last),
+        (vec![keyed("a"), keyed("b")], false)
+    );
     let at = FolderCursor {
         folder: FolderId("f0".into()),
         cursor: first.cursor,
     };
     let second = rig.source.changes(&ann(), &at).await.unwrap();
-    assert!(second.is_last && second.changes.is_empty());
+    assert_eq!((second.changes, second.is_last), (vec![keyed("c")], true));
     assert_eq!(second.cursor, None, "the next run lists it anew");
+    assert_eq!(
+        rig.server.count("GetItem"),
+        0,
+        "nothing is described unasked"
+    );
+    let ids = [ItemId("c".into())];
+    let folder = FolderId("f0".into());
+    let described = rig.source.describe(&ann(), &folder, &ids).await.unwrap();
+    let item = described[0].1.as_ref().unwrap().as_ref().unwrap();
+    assert_eq!(item.item.change_key, "kc");
+}
+
+#[tokio::test]
+async fn items_that_move_up_between_pages_are_noticed() {
+    for second in ["cd", ""] {
+        let rig = listed(second).await;
+        let first = rig.source.changes(&ann(), &cursor("f0", None)).await;
+        let at = FolderCursor {
+            folder: FolderId("f0".into()),
+            cursor: first.unwrap().cursor,
+        };
+        let error = rig.source.changes(&ann(), &at).await.unwrap_err();
+        assert_eq!(error.class, FailureClass::SyncReset);
+    }
 }
 
 #[tokio::test]
@@ -298,7 +336,7 @@ async fn one_item_that_breaks_its_batch_is_found() {
         match change {
             ItemChange::Present(_) => present += 1,
             ItemChange::Unreadable(id, failure) => unreadable.push((id.0, failure.code)),
-            ItemChange::Removed(id) => panic!("{id:?}"),
+            other => panic!("{other:?}"),
         }
     }
     assert_eq!(present, 99);

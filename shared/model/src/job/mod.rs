@@ -7,6 +7,7 @@ mod addresses;
 mod hook;
 mod idle;
 mod name;
+mod public_folders;
 mod scope;
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub use hook::{Hook, HookFailure, HookKind, Hooks};
 pub(crate) use hook::{is_loopback_host, is_safe_address};
 pub use idle::IdleTime;
 pub use name::{MAX_NAME, name_key};
+pub use public_folders::{MAX_PUBLIC_FOLDERS, PublicFolderChoice, PublicFolders};
 pub use scope::{Attribute, MAX_NAMED_MAILBOXES, Mailboxes, Rule, Scope};
 
 use crate::filter::{FolderFilter, ItemFilter};

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::PublicFolders;
 use crate::FieldErrors;
 
 /// Most mailboxes that a definition may name.
@@ -18,6 +19,9 @@ pub struct Scope {
     /// But not these: addresses or ids.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
+    /// Public folders beside the mailboxes; none when missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_folders: Option<PublicFolders>,
     /// Also shared mailboxes.
     pub shared: bool,
     /// Also rooms.
@@ -31,6 +35,7 @@ impl Default for Scope {
         Self {
             mailboxes: Mailboxes::All,
             exclude: vec![],
+            public_folders: None,
             shared: true,
             rooms: true,
             equipment: true,
@@ -46,6 +51,8 @@ pub enum Mailboxes {
     /// All of the connection.
     #[default]
     All,
+    /// None: the job is about public folders only.
+    None,
     /// These: addresses or ids.
     Chosen(Vec<String>),
     /// The members of a group, also those of groups inside it: its address, id or display name.
@@ -150,6 +157,11 @@ impl Scope {
         let mut errors = FieldErrors::default();
         match &self.mailboxes {
             Mailboxes::All => {}
+            Mailboxes::None => errors.require(
+                self.public_folders.is_some(),
+                "mailboxes",
+                "none, and no public folders either; nothing would be backed up",
+            ),
             Mailboxes::Chosen(list) => {
                 errors.require(
                     !list.is_empty(),
@@ -170,6 +182,9 @@ impl Scope {
             ),
         }
         check_list("exclude", &self.exclude, &mut errors);
+        if let Some(public_folders) = &self.public_folders {
+            errors.add_part("public_folders", public_folders.problems());
+        }
         errors
     }
 }

@@ -224,6 +224,50 @@ timeout_seconds = 0
 }
 
 #[test]
+fn public_folders_are_chosen_each_with_its_subfolders_or_without() {
+    assert_eq!(read(MINIMAL).scope.public_folders, None);
+    let all = read(&format!("{MINIMAL}[scope]\npublic_folders = \"all\"\n"));
+    assert_eq!(all.scope.public_folders, Some(PublicFolders::All));
+    let chosen = read(&format!(
+        "{MINIMAL}[scope]\nmailboxes = \"none\"\n\
+         [[scope.public_folders.chosen]]\npath = 'Company/Sales \\/ EMEA'\nwith_subfolders = true\n\
+         [[scope.public_folders.chosen]]\npath = \"Company\"\n"
+    ));
+    assert!(chosen.problems().is_empty(), "{:?}", chosen.problems());
+    let Some(PublicFolders::Chosen(choices)) = &chosen.scope.public_folders else {
+        panic!("{:?}", chosen.scope);
+    };
+    assert_eq!(choices[0].names().0, ["Company", "Sales / EMEA"]);
+    assert!(choices[0].with_subfolders && !choices[1].with_subfolders);
+    let text = toml::to_string(&chosen).unwrap();
+    assert_eq!(read(&text), chosen);
+}
+
+#[test]
+fn public_folders_that_cannot_be_meant_are_refused() {
+    for (scope, field) in [
+        ("mailboxes = \"none\"", "scope.mailboxes"),
+        (
+            "public_folders = { chosen = [] }",
+            "scope.public_folders.chosen",
+        ),
+        (
+            "public_folders = { chosen = [{ path = \"a\" }, { path = \"/\" }] }",
+            "scope.public_folders.chosen[1].path",
+        ),
+        (
+            "public_folders = { chosen = [{ path = \"a/b\" }, { path = \"A/B\" }] }",
+            "scope.public_folders.chosen[1].path",
+        ),
+    ] {
+        let job = read(&format!("{MINIMAL}[scope]\n{scope}\n"));
+        assert_eq!(fields(&job), [field], "{scope}");
+    }
+    let unknown = "[scope]\npublic_folders = { chosen = [{ path = \"a\", subfolders = true }] }\n";
+    assert!(toml::from_str::<JobDefinition>(&format!("{MINIMAL}{unknown}")).is_err());
+}
+
+#[test]
 fn a_blackout_needs_days_hours_and_a_zone() {
     for (left_out, rest) in [
         ("days", "hours = {}\nzone = \"UTC\"\n"),

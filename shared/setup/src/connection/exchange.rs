@@ -19,6 +19,9 @@ pub struct ExchangeReach {
     pub access: Access,
     /// Primary addresses of the mailboxes.
     pub mailboxes: Vec<String>,
+    /// Address of the mailbox with whose rights public folders are opened, if they are.
+    #[serde(default)]
+    pub public_folders_as: Option<String>,
     /// Certificates of a private authority, PEM.
     pub authority_pem: Option<String>,
 }
@@ -117,6 +120,7 @@ impl ExchangeReach {
                 Access::Delegate => MailboxAccess::Delegate,
             },
             mailboxes: self.mailboxes,
+            public_folders_as: self.public_folders_as,
             authority_pem: self.authority_pem,
         }
     }

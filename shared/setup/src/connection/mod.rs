@@ -208,6 +208,7 @@ mod tests {
             },
             access: Access::Delegate,
             mailboxes: vec!["a@mail.example".into()],
+            public_folders_as: Some("archivist@mail.example".into()),
             authority_pem: None,
         };
         Connection::new("hq".into(), Reach::Exchange(reach)).unwrap()

@@ -212,6 +212,7 @@ impl ProfileRecord {
                 MailboxKind::Room => 3,
                 MailboxKind::Equipment => 4,
                 MailboxKind::Linked => 5,
+                MailboxKind::PublicFolders => 6,
                 _ => 0,
             },
             license: match profile.license {
@@ -234,6 +235,7 @@ impl ProfileRecord {
                 3 => MailboxKind::Room,
                 4 => MailboxKind::Equipment,
                 5 => MailboxKind::Linked,
+                6 => MailboxKind::PublicFolders,
                 _ => MailboxKind::Other,
             },
             license: match self.license {

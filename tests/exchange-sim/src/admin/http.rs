@@ -175,6 +175,26 @@ enum Command {
     RedirectAutodiscover {
         redirect: Redirect,
     },
+    AddPublicFolder {
+        parent: String,
+        name: String,
+        class: String,
+        #[serde(default)]
+        content_mailbox: u32,
+    },
+    DenyPublicFolder {
+        folder: String,
+        is_denied: bool,
+    },
+    MovePublicContent {
+        folder: String,
+        content_mailbox: u32,
+    },
+    AddSample {
+        mailbox: String,
+        folder: String,
+        like: String,
+    },
 }
 
 /// Answers `/_admin/{name}`.
@@ -323,6 +343,32 @@ fn run(admin: &Admin, command: Command) -> Result<Value, AdminError> {
                 .create_folder(&mailbox, &parent, &name)
                 .map(|id| json!({"id": id}));
         }
+        Command::AddPublicFolder {
+            parent,
+            name,
+            class,
+            content_mailbox,
+        } => {
+            return admin
+                .add_public_folder(&parent, &name, &class, content_mailbox)
+                .map(|id| json!({"id": id}));
+        }
+        Command::AddSample {
+            mailbox,
+            folder,
+            like,
+        } => {
+            return admin
+                .add_sample(&mailbox, &folder, &like)
+                .map(|id| json!({"id": id}));
+        }
+        Command::DenyPublicFolder { folder, is_denied } => {
+            admin.deny_public_folder(&folder, is_denied)?;
+        }
+        Command::MovePublicContent {
+            folder,
+            content_mailbox,
+        } => admin.move_public_content(&folder, content_mailbox)?,
         Command::NewMailbox { items } => return Ok(json!({"id": admin.new_mailbox(items)})),
         Command::Evolve { percent } => return Ok(json!(admin.evolve(percent))),
         Command::EditBody { mailbox, item } => admin.edit_body(&mailbox, &item)?,

@@ -6,6 +6,7 @@ mod exchange;
 mod fault;
 mod group;
 pub(crate) mod http;
+mod public;
 mod truth;
 
 use std::sync::Arc;

@@ -66,6 +66,8 @@ pub(crate) fn answer(
 struct Found {
     name: String,
     address: String,
+    /// What clients of the EXCH protocol call its server: since 2013 the mailbox's own GUID.
+    server: String,
 }
 
 fn find(tenant: &Tenant, exchange: &Exchange, address: &str) -> Option<Found> {
@@ -77,6 +79,7 @@ fn find(tenant: &Tenant, exchange: &Exchange, address: &str) -> Option<Found> {
             return Some(Found {
                 name: format!("Public folders {number}"),
                 address: public,
+                server: format!("{id}@sim.example"),
             });
         }
     }
@@ -85,6 +88,7 @@ fn find(tenant: &Tenant, exchange: &Exchange, address: &str) -> Option<Found> {
     Some(Found {
         name: account.name.clone(),
         address: account.mail.clone()?,
+        server: format!("{}@sim.example", account.id),
     })
 }
 
@@ -139,7 +143,7 @@ fn pox(
     for kind in ["EXCH", "EXPR"] {
         out.start("Protocol", &[])
             .text("Type", kind)
-            .text("Server", "ex01.sim.example")
+            .text("Server", &found.server)
             .text("EwsUrl", &ews_url(tenant))
             .end();
     }

@@ -26,7 +26,7 @@ mod version;
 mod write;
 pub(crate) mod xml;
 
-pub(crate) use samples::fill;
+pub(crate) use samples::{add_sample, fill};
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use crate::content::real;
 use crate::numbers::{index, locked, mix};
 use crate::store::mailbox::{Mailbox, bits};
 use crate::store::overlay::{Origin, Overlay, RawMail};
+use crate::store::users::Account;
 use crate::tenant::Tenant;
 
 /// Folder and item.
@@ -158,6 +159,22 @@ pub(crate) fn fill(tenant: &Arc<Tenant>, exchange: &Exchange) {
             }
         }
     }
+}
+
+/// Adds one of the samples that belong into a well-known folder to another one.
+pub(crate) fn add_sample(
+    mailbox: &mut Mailbox,
+    world: &World,
+    account: &Account,
+    folder: u32,
+    like: &str,
+) -> Option<u32> {
+    let owner = Person {
+        name: account.name.clone(),
+        address: account.mail.clone().unwrap_or_default(),
+    };
+    let (_, text) = ITEMS.iter().find(|(known, _)| *known == like)?;
+    add_in(mailbox, world, &owner, folder, text).ok()
 }
 
 fn add(

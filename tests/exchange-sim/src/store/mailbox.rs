@@ -163,7 +163,7 @@ impl Mailbox {
     pub(crate) fn well_known(&self, name: &str) -> Option<u32> {
         self.folders
             .iter()
-            .position(|folder| folder.well_known == Some(name))
+            .position(|folder| folder.well_known == Some(name) && !folder.is_deleted)
             .map(narrow)
     }
 

@@ -49,7 +49,9 @@ pub(super) async fn plan(places: &dyn Places, order: &PlanOrder) -> Result<Plann
                 snapshot,
                 selection,
                 placement: action.placement.clone(),
+                below: action.below.clone(),
                 on_conflict: action.on_conflict,
+                use_export_streams: action.use_export_streams,
                 ..RestoreRequest::new(mailbox.id().clone(), target.clone())
             };
             let plan = restore::plan(&engine, &*tenant.target, &restore).await?;

@@ -75,7 +75,9 @@ async fn restore(
             },
             None => Placement::Original,
         },
+        below: action.below.clone(),
         on_conflict: action.on_conflict,
+        use_export_streams: action.use_export_streams,
         ..RestoreRequest::new(mailbox, target)
     };
     let from = order.state.cursor.clone().unwrap_or_default();

@@ -154,6 +154,7 @@ impl<'a> Walk<'a> {
             login: self.asked.login.clone(),
             access: MailboxAccess::default(),
             mailboxes: vec![],
+            public_folders_as: None,
             authority_pem: None,
         };
         let checked = Checked {

@@ -17,6 +17,13 @@ pub(super) fn run(context: &Context, request: &Node) -> Answer {
 
 fn delete(context: &Context, request: &Node, id: &Node) -> Result<Out, EwsError> {
     let (account, number) = context.item_node(id)?;
+    let is_moved = request.attribute("DeleteType") == Some("MoveToDeletedItems");
+    if is_moved && context.is_public(&account) {
+        return Err(EwsError::new(
+            "ErrorInvalidOperation",
+            "Public folders have no Deleted Items folder.",
+        ));
+    }
     let mut mailbox = data(&account)?;
     let (element, has_attendees) = {
         let item = Item::new(context, &mailbox, number).ok_or_else(EwsError::item_not_found)?;

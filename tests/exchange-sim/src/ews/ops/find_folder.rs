@@ -23,6 +23,12 @@ pub(super) fn run(context: &Context, request: &Node) -> Answer {
 fn find(context: &Context, request: &Node, parent: &Node, shape: &Shape) -> Result<Out, EwsError> {
     let (account, number) = context.folder(parent)?;
     let mailbox = data(&account)?;
+    if mailbox
+        .folder(number)
+        .is_some_and(|folder| folder.is_denied)
+    {
+        return Err(EwsError::denied());
+    }
     let is_deep = match request.attribute("Traversal") {
         Some("Deep") if context.is_public(&account) => {
             return Err(EwsError::new(
