@@ -102,7 +102,7 @@ impl BackupRequest {
             extent: Extent::default(),
             concurrent_mailboxes: 3,
             concurrent_items: 4,
-            commit_bytes: 32 * 1024 * 1024,
+            commit_bytes: 64 * 1024 * 1024,
             commit_interval: Duration::from_secs(60),
         }
     }

@@ -155,15 +155,6 @@ impl KnownMaps {
         lock(&self.items).get(&key.0)
     }
 
-    /// How many items are in a folder.
-    pub(crate) fn count_in(&self, folder: u32) -> usize {
-        let items = lock(&self.items);
-        let here = items
-            .iter()
-            .filter(|(_, latest)| latest.folder == folder && !latest.is_removed);
-        here.count()
-    }
-
     /// The items that are in a folder.
     pub(crate) fn keys_in(&self, folder: u32) -> Vec<ItemKey> {
         lock(&self.items)

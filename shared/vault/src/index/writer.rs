@@ -257,28 +257,6 @@ impl MailboxWriter {
         })
     }
 
-    /// How many items are in a folder, staged changes included.
-    #[must_use]
-    pub fn count_known_in(&self, folder: &FolderId) -> u64 {
-        let number = self.state().folder_number(folder);
-        let mut count = number.map_or(0, |number| self.known.count_in(number));
-        let staging = lock(&self.staged);
-        let open = &staging.open.items;
-        let in_flight = staging.in_flight.iter().flat_map(|it| &it.items);
-        let in_flight = in_flight.filter(|(key, _)| !open.contains_key(*key));
-        for (key, item) in open.iter().chain(in_flight) {
-            let is_in = matches!(&item.change, ItemChange::Put(item, _) if item.folder == *folder);
-            let latest = self.known.latest(*key).filter(|it| !it.is_removed);
-            let was_in = latest.is_some_and(|latest| Some(latest.folder) == number);
-            match (was_in, is_in) {
-                (false, true) => count += 1,
-                (true, false) => count = count.saturating_sub(1),
-                _ => {}
-            }
-        }
-        u64::try_from(count).unwrap_or(u64::MAX)
-    }
-
     /// The items that are in a folder, staged changes included.
     #[must_use]
     pub fn known_keys_in(&self, folder: &FolderId) -> Vec<ItemKey> {
