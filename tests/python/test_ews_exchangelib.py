@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 from decimal import Decimal
+from xml.etree import ElementTree
 
 import pytest
 import requests
@@ -39,12 +40,14 @@ from exchangelib.errors import (
     ErrorInvalidOperation,
     ErrorInvalidSyncStateData,
     ErrorItemNotFound,
+    EWSError,
     UnauthorizedError,
 )
 from exchangelib.folders import Calendar, Contacts, Folder
 from exchangelib.items import MeetingCancellation, MeetingRequest, MeetingResponse
 from exchangelib.protocol import BaseProtocol, CachingProtocol, FaultTolerance
 from exchangelib.recurrence import Recurrence, WeeklyPattern
+from exchangelib.services.common import EWSAccountService
 
 UTC = EWSTimeZone("UTC")
 
@@ -412,6 +415,98 @@ def test_public_folders(account):
     post = Message(folder=company / "Announcements", subject="Neues")
     post.save()
     assert (company / "Announcements").get(subject="Neues").subject == "Neues"
+
+
+def test_public_folders_are_walked_read_and_compared(account, truth, command):
+    mailbox = "public-folders"
+    folders = [one for one in truth("folders", mailbox=mailbox) if one["well_known"] != "publicfoldersroot"]
+    walked = {one.id: one for one in account.public_folders_root.walk()}
+    assert {one.id: one.name for one in walked.values()} == {one["exchange_id"]: one["name"] for one in folders}
+    true = {one["exchange_id"]: one for one in truth("items", mailbox=mailbox)}
+    read = {}
+    for one in folders:
+        if one["name"] == "Board":
+            continue
+        for item in walked[one["exchange_id"]].all().only("subject", "mime_content"):
+            assert item.mime_content or not isinstance(item, Message)
+            read[item.id] = (item.subject or "")[:255]
+    board = next(one["id"] for one in folders if one["name"] == "Board")
+    assert read == {key: one["subject"][:255] for key, one in true.items() if one["folder"] != board}
+    # What changed shows in ids and change keys.
+    sales = next(one for one in walked.values() if one.name == "Sales / EMEA")
+    keys = lambda: {one.id: one.changekey for one in sales.all().only("subject")}
+    before = keys()
+    edited, deleted = (true[one]["id"] for one in before)
+    command("edit_body", mailbox=mailbox, item=edited)
+    command("delete_mail", mailbox=mailbox, item=deleted)
+    folder = next(one["id"] for one in folders if one["name"] == "Sales / EMEA")
+    command("add_mail", mailbox=mailbox, folder=folder)
+    after = keys()
+    assert len(after.keys() & before.keys()) == 1 and len(after.keys() - before.keys()) == 1
+    (kept,) = after.keys() & before.keys()
+    assert after[kept] != before[kept]
+    with pytest.raises(ErrorInvalidOperation):
+        list(account.public_folders_root.sync_hierarchy())
+
+
+POX = """<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"><Request>
+<EMailAddress>{}</EMailAddress><AcceptableResponseSchema>x</AcceptableResponseSchema></Request></Autodiscover>"""
+
+
+def test_public_folders_are_routed_to_the_mailbox_that_holds_them(monkeypatch):
+    process, details = started("--mailboxes", "1", "--items", "5", "--public-mailboxes", "2", "--real-time")
+    try:
+        login = (details["exchange"]["user"].encode(), details["exchange"]["password"].encode())
+
+        def discover(address, name):
+            url = f"{details['base_url']}/autodiscover/autodiscover.xml"
+            head = {"Content-Type": "text/xml"}
+            answer = requests.post(url, POX.format(address).encode(), headers=head, auth=login, timeout=60)
+            tree = ElementTree.fromstring(answer.content)
+            return next(one.text for one in tree.iter() if one.tag.endswith("}" + name))
+
+        users = requests.get(f"{details['base_url']}/_admin/mailboxes", timeout=60).json()
+        owner = next(one["address"] for one in users if one["has_mailbox"])
+        account = connect(details, owner)
+        anchor = discover(owner, "SmtpAddress")
+        hierarchy = (anchor, discover(anchor, "Server"))
+        route = {}
+
+        def headers(self, usual=EWSAccountService._extra_headers):
+            return {**usual(self), **route}
+
+        monkeypatch.setattr(EWSAccountService, "_extra_headers", headers)
+        with pytest.raises(EWSError, match="ErrorPublicFolderOperationFailed"):
+            list(account.public_folders_root.children)
+
+        def go(anchor, mailbox):
+            route.update({"X-AnchorMailbox": anchor, "X-PublicFolderMailbox": mailbox})
+
+        go(*hierarchy)
+        sales = account.public_folders_root / "Company" / "Sales / EMEA"
+        with pytest.raises(EWSError, match="ErrorPublicFolderOperationFailed"):
+            sales.all().count()
+        guid = bytes(replicas_of(sales))[:36].decode()
+        assert guid != hierarchy[1].split("@")[0]
+        content = discover(f"{guid}@sim.example", "AutoDiscoverSMTPAddress")
+        go(content, content)
+        assert sales.all().count() == 2
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def replicas_of(folder):
+    class Replicas(ExtendedProperty):
+        property_tag = 0x6698
+        property_type = "Binary"
+
+    Folder.register("replicas", Replicas)
+    try:
+        folder.refresh()
+        return folder.replicas
+    finally:
+        Folder.deregister("replicas")
 
 
 def test_archive_and_recoverable_items(account):
