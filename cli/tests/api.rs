@@ -86,10 +86,11 @@ impl Service {
         Self::json(self.send("POST", path, Some(body)).await, status)
     }
 
-    /// Asks until what is there fits.
+    /// Asks until what is there fits: planner and messenger look once a second, an answer takes less than a
+    /// millisecond.
     async fn until(&self, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;
-        for _ in 0..2_000 {
+        for _ in 0..60_000 {
             last = self.get(path).await;
             if fits(&last) {
                 return last;
