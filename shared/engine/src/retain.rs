@@ -1,8 +1,10 @@
 //! Retention: what would go, and the run that lets go of it, mailbox by mailbox.
 
-use mailkeep_vault::{MailboxId, MailboxListing, MailboxPlan, Retained, VaultError};
+use mailkeep_vault::{
+    MailboxId, MailboxListing, MailboxPlan, Retained, RetentionSettings, VaultError,
+};
 
-use crate::{Engine, EngineError};
+use crate::{Engine, EngineError, StopSignal};
 
 /// What retention means for one mailbox.
 #[derive(Clone, Debug)]
@@ -68,26 +70,71 @@ pub async fn run(
     mailboxes: &[MailboxId],
     grace_days: u32,
 ) -> Result<Vec<MailboxRun>, EngineError> {
-    let vault = engine.vault();
-    let settings = vault.retention_settings().await?;
+    let settings = engine.vault().retention_settings().await?;
     let mut runs = vec![];
     for listing in wanted(engine, mailboxes).await? {
-        let address = address(&listing);
-        let refresh = || vault.retention_settings();
-        let done = match listing.details {
-            Err(error) => Err(error),
-            Ok(_) => match vault.mailbox(&listing.id).await {
-                Err(error) => Err(error),
-                Ok(mailbox) => mailbox.retain(grace_days, &settings, refresh).await,
-            },
-        };
-        runs.push(MailboxRun {
-            mailbox: listing.id,
-            address,
-            done: done.map_err(|error| error.to_string()),
-        });
+        runs.push(run_one(engine, listing, &settings, grace_days).await);
     }
     Ok(runs)
+}
+
+/// What a part of a sweep did.
+#[derive(Debug)]
+pub struct Swept {
+    /// What was done, mailbox by mailbox.
+    pub runs: Vec<MailboxRun>,
+    /// The last of them, when others come after it.
+    pub next: Option<MailboxId>,
+}
+
+/// Carries retention out in all mailboxes after `after`, in the order of their ids, until it is told to stop.
+/// At least one is dealt with, so whoever goes on with `next` comes to the end.
+///
+/// # Errors
+/// As [`run`].
+pub async fn sweep(
+    engine: &Engine,
+    after: Option<&MailboxId>,
+    grace_days: u32,
+    stop: &StopSignal,
+) -> Result<Swept, EngineError> {
+    let settings = engine.vault().retention_settings().await?;
+    let mut listings = wanted(engine, &[]).await?;
+    listings.retain(|listing| after.is_none_or(|after| listing.id > *after));
+    let mut runs: Vec<MailboxRun> = vec![];
+    for listing in listings {
+        if stop.is_stopped()
+            && let Some(last) = runs.last()
+        {
+            let next = Some(last.mailbox.clone());
+            return Ok(Swept { runs, next });
+        }
+        runs.push(run_one(engine, listing, &settings, grace_days).await);
+    }
+    Ok(Swept { runs, next: None })
+}
+
+async fn run_one(
+    engine: &Engine,
+    listing: MailboxListing,
+    settings: &RetentionSettings,
+    grace_days: u32,
+) -> MailboxRun {
+    let vault = engine.vault();
+    let address = address(&listing);
+    let refresh = || vault.retention_settings();
+    let done = match listing.details {
+        Err(error) => Err(error),
+        Ok(_) => match vault.mailbox(&listing.id).await {
+            Err(error) => Err(error),
+            Ok(mailbox) => mailbox.retain(grace_days, settings, refresh).await,
+        },
+    };
+    MailboxRun {
+        mailbox: listing.id,
+        address,
+        done: done.map_err(|error| error.to_string()),
+    }
 }
 
 /// The mailboxes that are named, or all. One that was erased has nothing left to keep.

@@ -54,6 +54,17 @@ const NO_WORLD: &[&str] = &[
     "tempfile",
     "url",
 ];
+/// For functions on AWS.
+const NO_FUNCTION: &[&str] = &[
+    "axum",
+    "getrandom",
+    "hyper",
+    "oauth2",
+    "reqwest",
+    "rpassword",
+    "rusqlite",
+    "tempfile",
+];
 const MODEL: &str = "mailkeep-model";
 const CONTENT: &str = "mailkeep-content";
 const PORTS: &str = "mailkeep-ports";
@@ -65,6 +76,7 @@ const API: &str = "mailkeep-api";
 const LOCAL: &str = "mailkeep-local";
 const AWS: &str = "mailkeep-aws";
 const CLI: &str = "mailkeep-cli";
+const FUNCTION: &str = "mailkeep-function";
 const SIM: &str = "exchange-sim";
 const ALL: &[&str] = &[
     MODEL, CONTENT, PORTS, VAULT, EXCHANGE, ENGINE, SETUP, API, LOCAL, AWS, CLI, SIM,
@@ -141,6 +153,32 @@ const LAYERS: &[Layer] = &[
             MODEL, CONTENT, PORTS, VAULT, EXCHANGE, ENGINE, SETUP, API, LOCAL, AWS,
         ],
         never: &["axum", "getrandom", "hyper", "reqwest", "rusqlite"],
+    },
+    // Functions do without the adapters of one machine but for its clock, mail and webhooks.
+    Layer {
+        name: FUNCTION,
+        knows: &[MODEL, PORTS, VAULT, EXCHANGE, ENGINE, SETUP, LOCAL, AWS],
+        never: NO_FUNCTION,
+    },
+    Layer {
+        name: "mailkeep-scheduler",
+        knows: &[MODEL, PORTS, ENGINE, FUNCTION],
+        never: NO_FUNCTION,
+    },
+    Layer {
+        name: "mailkeep-worker",
+        knows: &[MODEL, PORTS, EXCHANGE, ENGINE, FUNCTION],
+        never: NO_FUNCTION,
+    },
+    Layer {
+        name: "mailkeep-retention",
+        knows: &[PORTS, VAULT, ENGINE, FUNCTION],
+        never: NO_FUNCTION,
+    },
+    Layer {
+        name: "mailkeep-notifier",
+        knows: &[MODEL, PORTS, ENGINE, LOCAL, FUNCTION],
+        never: NO_FUNCTION,
     },
     // Shares no code with what it tests.
     Layer {

@@ -28,6 +28,7 @@ use mailkeep_ports::{Queue, Store};
 use agenda::Agenda;
 pub use agenda::EndedRun;
 
+use crate::StopSignal;
 use crate::hooks::HookOrder;
 use crate::job::Jobs;
 use crate::ledger::{JobError, JobId, Ledger, RunKey};
@@ -144,14 +145,27 @@ impl Planner {
     /// # Errors
     /// When the job database cannot be read. A job that cannot be planned does not stop the others.
     pub async fn tick(&self) -> Result<Tick, JobError> {
+        self.tick_until(&StopSignal::new()).await
+    }
+
+    /// The same, but once it is told to stop it looks at no further jobs; it hands out what it found until
+    /// then, and says that more is due now.
+    ///
+    /// # Errors
+    /// As [`tick`](Self::tick).
+    pub async fn tick_until(&self, stop: &StopSignal) -> Result<Tick, JobError> {
         let mut agenda = Agenda::new(self.ledger().clock().now());
         self.doubt(&mut agenda).await?;
         let mut failures = vec![];
         let mut open = vec![];
         let mut after = None;
-        loop {
+        'jobs: loop {
             let page = self.ledger().jobs(after).await?;
             for job in page.records {
+                if stop.is_stopped() {
+                    agenda.at(agenda.now);
+                    break 'jobs;
+                }
                 let id = job.value.id.clone();
                 if job.value.deleted_at.is_some() {
                     continue;

@@ -79,7 +79,7 @@ pub struct MailServer {
     /// Name to log in with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Where its password is: `env:NAME` or `file:PATH`.
+    /// Where its password is: `env:NAME`, `file:PATH` or, on AWS, `aws:SECRET`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
     /// Where a certificate is that is trusted beside those of the system: `env:NAME` or `file:PATH`,
@@ -109,7 +109,7 @@ pub struct Webhook {
     pub name: String,
     /// Its address.
     pub url: String,
-    /// Where the key of its signatures is: `env:NAME` or `file:PATH`.
+    /// Where the key of its signatures is: `env:NAME`, `file:PATH` or, on AWS, `aws:SECRET`.
     pub secret: String,
     /// Where a certificate is that is trusted beside those of the system, in PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -182,12 +182,12 @@ fn check_place(errors: &mut FieldErrors, field: &str, place: Option<&str>) {
     let is_place = |place: &str| {
         place
             .split_once(':')
-            .is_some_and(|(kind, rest)| matches!(kind, "env" | "file") && !rest.is_empty())
+            .is_some_and(|(kind, rest)| matches!(kind, "env" | "file" | "aws") && !rest.is_empty())
     };
     errors.require(
         place.is_none_or(is_place),
         field,
-        "not the secret itself, but where it is: env:NAME or file:PATH",
+        "not the secret itself, but where it is: env:NAME, file:PATH or, on AWS, aws:SECRET",
     );
 }
 
