@@ -17,5 +17,5 @@ pub use deadline::Deadline;
 pub use environment::Environment;
 pub use error::FunctionError;
 pub use metrics::{MetricLine, Metrics, Unit};
-pub use start::{Function, begin, start};
+pub use start::{Function, start};
 pub use trigger::{FailedMessages, MessageTrigger, Trigger};

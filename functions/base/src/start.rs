@@ -20,16 +20,6 @@ pub trait Function: Send + Sync + 'static {
     async fn handle(&self, event: Value, deadline: Deadline) -> Result<Value, FunctionError>;
 }
 
-/// Starts logging and reads the environment, for a function that Lambda calls in a way of its own.
-///
-/// # Errors
-/// When a variable is wrong or missing.
-pub async fn begin(name: &str) -> Result<Context, FunctionError> {
-    let environment = Environment::of_process();
-    logs::start(&environment);
-    Context::new(environment, name).await
-}
-
 /// Makes a function and deals with events until Lambda ends the process.
 ///
 /// # Errors
@@ -38,7 +28,9 @@ pub async fn start<F: Function>(
     name: &str,
     make: impl FnOnce(&Context) -> Result<F, FunctionError>,
 ) -> Result<(), lambda_runtime::Error> {
-    let context = begin(name).await?;
+    let environment = Environment::of_process();
+    logs::start(&environment);
+    let context = Context::new(environment, name).await?;
     let function = make(&context).inspect_err(|error| {
         tracing::error!(%error, "the function cannot start");
     })?;

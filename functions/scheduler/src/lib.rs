@@ -5,12 +5,14 @@
 //! somebody asked for something, and of itself when it ran out of time. Messages that come together are one
 //! reason to look. Whoever wakes it needlessly, twice or late does no harm.
 
+mod hooks;
 mod survey;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mailkeep_engine::hooks::HookCaller;
 use mailkeep_engine::ledger::Ledger;
 use mailkeep_engine::plan::{PlanSettings, Planner, Tick};
 use mailkeep_engine::work::{Site, VaultSite, WorkSettings};
@@ -23,12 +25,15 @@ use serde_json::{Value, json};
 
 /// What asks for a look at all mailboxes, instead of planning.
 const SURVEY: &str = "survey";
+/// When the function is to end, webhooks that are being called have so long to answer.
+const HOOK_GRACE: Duration = Duration::from_secs(1);
 /// The schedule comes again after so long.
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The function.
 pub struct SchedulerFunction {
     planner: Planner,
+    hooks: HookCaller,
     ledger: Ledger,
     wake: Arc<dyn Queue>,
     tasks: Arc<dyn Queue>,
@@ -64,30 +69,21 @@ impl SchedulerFunction {
             capacity: environment.parsed("WORKERS", usual.capacity)?,
             // Later than a message comes back by itself.
             resend: lease * 5 / 2,
+            hook_lease: lease,
             ..usual
         };
         let (ledger, tasks) = (context.ledger()?, context.tasks()?);
         let planner = Planner::new(ledger.clone(), Arc::clone(&tasks), site, settings);
-        let wake = context.wake_queue("PLAN_QUEUE_URL")?;
-        Ok(Self::of(planner, ledger, wake, tasks, context.clone()))
-    }
-
-    /// A function with this planner, which wakes itself over this queue.
-    #[must_use]
-    pub fn of(
-        planner: Planner,
-        ledger: Ledger,
-        wake: Arc<dyn Queue>,
-        tasks: Arc<dyn Queue>,
-        context: Context,
-    ) -> Self {
-        Self {
+        let runner = Arc::new(hooks::Webhooks::new(Arc::clone(context.clock())));
+        let hooks = HookCaller::new(ledger.clone(), runner, lease, HOOK_GRACE);
+        Ok(Self {
             planner,
+            hooks,
             ledger,
-            wake,
+            wake: context.wake_queue("PLAN_QUEUE_URL")?,
             tasks,
-            context,
-        }
+            context: context.clone(),
+        })
     }
 
     /// Plans until nothing more is due, or the deadline comes; then it wakes itself to go on.
@@ -115,10 +111,15 @@ impl SchedulerFunction {
         loop {
             let tick = self.planner.tick_until(stop).await?;
             tell(&tick);
+            self.call_hooks(&tick, stop).await;
             planned.ticks += 1;
             planned.ended += u64::try_from(tick.ended.len()).unwrap_or_default();
             planned.failures += u64::try_from(tick.failures.len()).unwrap_or_default();
             let now = self.context.clock().now();
+            if !tick.hooks.is_empty() && !stop.is_stopped() {
+                // What came of them decides what is next.
+                continue;
+            }
             let Some(due) = tick
                 .next_at
                 .map(|at| (at - now).to_std().unwrap_or_default())
@@ -138,6 +139,16 @@ impl SchedulerFunction {
             break;
         }
         Ok(planned)
+    }
+
+    /// Calls the hooks that this tick asks for, all at once. Other invocations go on planning meanwhile.
+    async fn call_hooks(&self, tick: &Tick, stop: &StopSignal) {
+        let calls = tick.hooks.iter().map(|order| self.hooks.call(order, stop));
+        for called in futures::future::join_all(calls).await {
+            if let Err(error) = called {
+                tracing::error!(%error, "what came of a hook could not be written down");
+            }
+        }
     }
 
     async fn wake_at(&self, delay: Duration) -> Result<(), FunctionError> {

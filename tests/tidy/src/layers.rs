@@ -162,7 +162,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "mailkeep-scheduler",
-        knows: &[MODEL, PORTS, ENGINE, FUNCTION],
+        knows: &[MODEL, PORTS, ENGINE, LOCAL, FUNCTION],
         never: NO_FUNCTION,
     },
     Layer {
@@ -179,6 +179,18 @@ const LAYERS: &[Layer] = &[
         name: "mailkeep-notifier",
         knows: &[MODEL, PORTS, ENGINE, LOCAL, FUNCTION],
         never: NO_FUNCTION,
+    },
+    Layer {
+        name: "mailkeep-api-function",
+        knows: &[PORTS, API, FUNCTION],
+        never: &[
+            "getrandom",
+            "oauth2",
+            "reqwest",
+            "rpassword",
+            "rusqlite",
+            "tempfile",
+        ],
     },
     // Shares no code with what it tests.
     Layer {
