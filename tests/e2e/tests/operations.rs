@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,9 +25,10 @@ use mailkeep_engine::operation::{
 use mailkeep_engine::restore::Placement;
 use mailkeep_engine::work::{Connections, VaultSite, WorkSettings, Worked, Worker, Workplace};
 use mailkeep_engine::{Engine, Quiet, Selection, StopSignal};
-use mailkeep_exchange::SourceError;
-use mailkeep_exchange::graph::{GraphSource, GraphTarget};
+use mailkeep_exchange::graph::GraphTarget;
+use mailkeep_exchange::{CreateOutcome, ExistingItem, RestoreItem, SourceError, Target};
 use mailkeep_model::state::{End, State};
+use mailkeep_model::{Folder, FolderId, ItemId, SourceMailboxId};
 use mailkeep_ports::{
     Fault, FaultStore, GetOptions, Key, MemoryQueue, MemoryStore, MemoryTable, Store, TestClock,
     sha256,
@@ -58,6 +60,74 @@ impl Connections for OnePlace {
     }
 }
 
+/// A target that takes some items; with the next one something happens.
+struct Gate {
+    inner: GraphTarget,
+    left: AtomicUsize,
+    then: Then,
+}
+
+enum Then {
+    /// It answers no more, and counts how often.
+    Hang(Arc<AtomicUsize>),
+    /// The work is told to stop.
+    Stop(StopSignal),
+}
+
+#[async_trait]
+impl Target for Gate {
+    async fn folders(&self, mailbox: &SourceMailboxId) -> Result<Vec<Folder>, SourceError> {
+        self.inner.folders(mailbox).await
+    }
+
+    async fn create_folder(
+        &self,
+        mailbox: &SourceMailboxId,
+        parent: Option<&FolderId>,
+        name: &str,
+        class: &str,
+    ) -> Result<Folder, SourceError> {
+        self.inner.create_folder(mailbox, parent, name, class).await
+    }
+
+    async fn existing_items(
+        &self,
+        mailbox: &SourceMailboxId,
+        folder: &FolderId,
+    ) -> Result<Vec<ExistingItem>, SourceError> {
+        self.inner.existing_items(mailbox, folder).await
+    }
+
+    async fn create_item(
+        &self,
+        mailbox: &SourceMailboxId,
+        folder: &FolderId,
+        item: &RestoreItem,
+    ) -> Result<CreateOutcome, SourceError> {
+        let less = |left: usize| left.checked_sub(1);
+        let may = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        match &self.then {
+            Then::Hang(stuck) if may.is_err() => {
+                stuck.fetch_add(1, Ordering::SeqCst);
+                std::future::pending::<()>().await;
+            }
+            Then::Stop(stop) if may.is_err() => stop.stop(),
+            _ => {}
+        }
+        self.inner.create_item(mailbox, folder, item).await
+    }
+
+    async fn delete_item(
+        &self,
+        mailbox: &SourceMailboxId,
+        item: &ItemId,
+    ) -> Result<(), SourceError> {
+        self.inner.delete_item(mailbox, item).await
+    }
+}
+
 /// What outlives a worker.
 struct Service {
     table: Arc<MemoryTable>,
@@ -86,12 +156,22 @@ impl Service {
 
     /// A worker as a new process has it.
     fn worker(&self, rig: &Rig, exports: Arc<dyn Store>, part_bytes: u64) -> Worker {
-        let client = rig.client();
+        let target = Arc::new(GraphTarget::with_client(rig.client()));
+        self.worker_on(rig, target, exports, part_bytes)
+    }
+
+    fn worker_on(
+        &self,
+        rig: &Rig,
+        target: Arc<dyn Target>,
+        exports: Arc<dyn Store>,
+        part_bytes: u64,
+    ) -> Worker {
         let place = Arc::new(OnePlace {
             engine: rig.engine(),
             place: TenantPlace {
-                source: Arc::new(GraphSource::with_client(client.clone())),
-                target: Arc::new(GraphTarget::with_client(client)),
+                source: rig.source(),
+                target,
                 realm: "tenant".to_owned(),
             },
         });
@@ -175,23 +255,30 @@ async fn a_restore_that_is_killed_again_and_again_creates_nothing_twice() {
     assert_eq!(work(&worker()).await, Worked::Done);
     let plan = service.get(&rig, &id).await.plan.unwrap();
     assert_eq!((plan.items, plan.to_create), (40, 40));
+    // A worker whose target takes so many items.
+    let gated = |left: usize, then: Then| {
+        let target = Arc::new(Gate {
+            inner: GraphTarget::with_client(rig.client()),
+            left: AtomicUsize::new(left),
+            then,
+        });
+        service.worker_on(&rig, target, service.exports.clone(), 1)
+    };
     for part in 1..=3 {
-        let enough = rig.items(&bob).len() + 8;
-        kill(worker(), || rig.items(&bob).len() >= enough).await;
+        let there = rig.items(&bob).len();
+        let stuck = Arc::new(AtomicUsize::new(0));
+        let worker = gated(8, Then::Hang(stuck.clone()));
+        kill(worker, || stuck.load(Ordering::SeqCst) > 0).await;
+        let created = rig.items(&bob).len() - there;
+        assert!((1..=8).contains(&created), "{part}: {created}");
         let operation = service.get(&rig, &id).await;
         assert_eq!(operation.words(), "In Progress/Running", "{part}");
         service.clock.advance(LEASE + Duration::from_secs(1));
     }
     // As before the end of a function's life: told to stop, it says where it is.
     let stop = StopSignal::new();
-    let (last, given) = (worker(), stop.clone());
-    let working = tokio::spawn(async move { last.work_once(&given).await.unwrap() });
-    let enough = rig.items(&bob).len() + 4;
-    while rig.items(&bob).len() < enough {
-        tokio::task::yield_now().await;
-    }
-    stop.stop();
-    assert_eq!(working.await.unwrap(), Worked::Done);
+    let last = gated(4, Then::Stop(stop.clone()));
+    assert_eq!(last.work_once(&stop).await.unwrap(), Worked::Done);
     let paused = service.get(&rig, &id).await;
     assert_eq!((paused.state, paused.starts), (State::Queued, 0));
     assert!(paused.counts.items_done > 0 && paused.cursor.is_some());
