@@ -15,7 +15,7 @@ pub enum Role {
     Viewer,
     /// Also makes, changes and runs jobs.
     Operator,
-    /// As a viewer, and sees what is in mail, searches, restores and exports.
+    /// As a viewer, and sees what is in mail, searches and downloads messages.
     RestoreOperator,
     /// Everything, also connections and the audit log.
     Administrator,

@@ -30,7 +30,7 @@ pub(crate) fn document(endpoints: &[Endpoint]) -> Value {
             "title": "mailkeep",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Backup of Exchange mailboxes into a vault: jobs, runs, restore points, \
-                items, restores and exports. Times are RFC 3339 in UTC, sizes are bytes.",
+                items and messages. Times are RFC 3339 in UTC, sizes are bytes.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
