@@ -198,15 +198,15 @@ async fn a_job_backs_up_public_folders_with_future_subfolders_where_wanted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_without_public_folders_say_so() {
     let world = World::ready(SimTenant::builder().mailboxes(1).items_per_mailbox(1)).await;
-    let refused = world.json(&["backup", "--public-folder", "Company"]).await;
+    let refused = world.run(&["backup", "--public-folder", "Company"]).await;
     assert_ne!(refused.code, 0);
-    let words = "reaches no public folders";
     assert!(
-        refused.text().contains(words),
+        refused.text().contains("no_public_folders"),
         "{}{}",
         refused.text(),
         refused.stderr
     );
+    let words = "reaches no public folders";
     world.run(&["backup"]).await.expect(0);
     let ann = world.addresses()[0].to_lowercase();
     let refused = world

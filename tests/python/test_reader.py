@@ -205,23 +205,6 @@ def test_damage_is_found(place, tmp_path):
     assert done.returncode == 1 and b"Damaged" in done.stderr
 
 
-def test_packs_say_whose_their_items_are(place, tmp_path):
-    """Without a single commit and checkpoint: what lies in packs has its owner, its folder and its bytes."""
-    user = place.users()[0]
-    [name] = [one["mailbox"] for one in place.lines("mailboxes") if one["address"] == user["address"]]
-    copy = tmp_path / "vault"
-    subprocess.run(["cp", "-r", place.vault, copy], check=True)
-    for gone in ("log", "ckpt", "floor"):
-        subprocess.run(["rm", "-rf", copy / "m" / name / gone], check=True)
-    command = [sys.executable, READER, copy, "--key-file", place.key, "owners", name]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    owned = [json.loads(line) for line in done.stdout.splitlines()]
-    current = {one["id"]: one["blake3"] for one in place.lines("items", name, "--digest")}
-    folders = {one["id"] for one in place.ask("folders", mailbox=user["id"]).json()}
-    same = [one for one in owned if current.get(one["id"]) == one["blake3"]]
-    assert len(same) > 50 and all(one["folder"] in folders for one in owned)
-
-
 def test_runs_and_documents_are_read(place):
     runs = place.lines("runs")
     assert len(runs) == 36 and all(run["connection"] == "sim" for run in runs)

@@ -170,7 +170,11 @@ async fn all_mailboxes(context: &Arc<Context>) -> Result<Vec<MailboxSummary>, En
         (None, None) if !is_listed => done.push(rest(MailboxOutcome::Stopped)),
         (None, None) => {
             for wanted in list.not_found() {
-                done.push(not_found(context, wanted).await);
+                let summary = not_found(context, wanted).await;
+                context.observer.event(&Event::MailboxFinished {
+                    summary: summary.clone(),
+                });
+                done.push(summary);
             }
         }
         _ => {}
