@@ -33,7 +33,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const READ_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How often a call takes a new token: a sign-in may be revoked right after the token before had expired.
-const RENEWALS: u32 = 2;
+const RENEWALS: u32 = 4;
 
 /// How patient a connection is.
 #[derive(Clone, Copy, Debug)]
