@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::call::Call;
-use super::client::{GraphClient, IMMUTABLE_IDS};
+use super::client::{GraphClient, IMMUTABLE_IDS, RENEWALS};
 use super::error_map::{Asked, ErrorBody, Operation, classify};
 use super::links::Links;
 use crate::SourceError;
@@ -101,7 +101,10 @@ impl GraphClient {
             })
             .collect();
         let mut width = WIDEST;
+        let mut renewals = RENEWALS;
         while !queue.is_empty() {
+            let token = self.tokens.token().await?;
+            let mut is_refused = false;
             let round: Vec<Waiting> = queue.drain(..queue.len().min(width)).collect();
             let mut members = match self.send_batch(mailbox, parts, &round).await {
                 Ok(members) => members,
@@ -128,6 +131,13 @@ impl GraphClient {
                     continue;
                 };
                 let state = self.state(mailbox);
+                if error.class == FailureClass::AuthToken && renewals > 0 {
+                    // The token ended between the batch's own check and this member's.
+                    is_refused = true;
+                    state.counters.retry();
+                    queue.push_back(waiting);
+                    continue;
+                }
                 if error.class == FailureClass::Throttled {
                     state.counters.throttle();
                 }
@@ -142,6 +152,10 @@ impl GraphClient {
                     }
                     _ => set(&mut answers, waiting.index, answer),
                 }
+            }
+            if is_refused {
+                renewals -= 1;
+                self.tokens.renewed(&token).await?;
             }
             if !block.is_zero() {
                 // The mailbox that was asked to wait waits, with all its other calls.

@@ -32,8 +32,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long to wait for the next bytes of an answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How often a call takes a new token: a sign-in may be revoked right after the token before had expired.
-const RENEWALS: u32 = 4;
+/// How often a call takes a new token. A sign-in may be revoked right after the token before had ended.
+pub(crate) const RENEWALS: u32 = 3;
 
 /// How patient a connection is.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ pub(crate) struct MailboxState {
 pub struct GraphClient {
     http: reqwest::Client,
     pub(crate) links: Links,
-    tokens: TokenSource,
+    pub(crate) tokens: TokenSource,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) options: GraphOptions,

@@ -183,6 +183,50 @@ async fn members_of_a_batch_are_repeated_alone() {
     assert_eq!(world.source.metrics(Some(&world.mailbox)).throttles, 3);
 }
 
+/// The batch is let in, then the token ends, and the members are refused.
+#[tokio::test]
+async fn a_token_that_ends_inside_a_batch_is_renewed() {
+    let world = World::start(5).await;
+    let refuse = |times| {
+        let refusal = FaultKind::Error {
+            status: 401,
+            code: "InvalidAuthenticationToken".into(),
+        };
+        let fault = Fault::new(refusal, times).only("childFolders");
+        world.sim.admin().inject(fault);
+    };
+    let signed_in = || world.sim.admin().counters()["POST /{tenant}/oauth2/v2.0/token 200"];
+    let first = SyncRequest::default();
+    world
+        .source
+        .sync(&world.mailbox, first.clone())
+        .await
+        .unwrap()
+        .tree
+        .unwrap();
+    let before = signed_in();
+    refuse(2);
+    world
+        .source
+        .sync(&world.mailbox, first.clone())
+        .await
+        .unwrap()
+        .tree
+        .unwrap();
+    assert!((1..=2).contains(&(signed_in() - before)));
+
+    // One that is refused whatever the token is no matter of time.
+    refuse(u32::MAX);
+    let error = world
+        .source
+        .sync(&world.mailbox, first)
+        .await
+        .unwrap()
+        .tree
+        .unwrap_err();
+    assert_eq!(error.class, FailureClass::AuthToken);
+}
+
 #[tokio::test]
 async fn a_long_wait_is_handed_back() {
     let world = World::start(5).await;
