@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Clone, Debug, Default)]
 pub struct StopSignal {
     own: Arc<AtomicBool>,
-    parent: Option<Arc<AtomicBool>>,
+    parent: Option<Arc<Self>>,
 }
 
 impl StopSignal {
@@ -25,8 +25,8 @@ impl StopSignal {
     /// True once somebody asked to stop.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        let set = |flag: &Arc<AtomicBool>| flag.load(Ordering::SeqCst);
-        set(&self.own) || self.parent.as_ref().is_some_and(set)
+        let parent = self.parent.as_ref();
+        self.own.load(Ordering::SeqCst) || parent.is_some_and(|parent| parent.is_stopped())
     }
 
     /// A signal that stops with this one, and can be stopped without stopping this one.
@@ -34,7 +34,7 @@ impl StopSignal {
     pub fn child(&self) -> Self {
         Self {
             own: Arc::default(),
-            parent: Some(self.own.clone()),
+            parent: Some(Arc::new(self.clone())),
         }
     }
 }
@@ -51,5 +51,14 @@ mod tests {
         assert!(first.is_stopped() && !second.is_stopped() && !parent.is_stopped());
         parent.stop();
         assert!(second.is_stopped());
+    }
+
+    #[test]
+    fn a_signal_reaches_the_children_of_children_at_once() {
+        let parent = StopSignal::new();
+        let grandchild = parent.child().child();
+        assert!(!grandchild.is_stopped());
+        parent.stop();
+        assert!(grandchild.is_stopped());
     }
 }

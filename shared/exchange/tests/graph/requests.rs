@@ -6,7 +6,7 @@ use std::time::Duration;
 use exchange_sim::{Fault, FaultKind, RetryAfter};
 use futures::StreamExt;
 use mailkeep_exchange::graph::{GraphClient, GraphOptions, GraphSource, GraphTarget};
-use mailkeep_exchange::{Source, Target};
+use mailkeep_exchange::{Source, SyncRequest, Target};
 use mailkeep_model::FailureClass;
 use mailkeep_ports::{Clock, SeededRng};
 
