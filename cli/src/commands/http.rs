@@ -7,8 +7,10 @@ use mailkeep_api::auth::api_key::ApiKeys;
 use mailkeep_api::{Api, ApiParts, ApiSettings, Front, Storage, serve};
 use mailkeep_engine::{Engine, StopSignal};
 use mailkeep_local::Database;
+use mailkeep_ports::Store;
 use tokio::net::TcpListener;
 
+use super::operation::{MAX_RECEIVES, QUEUE};
 use crate::CliError;
 use crate::args::ServeArgs;
 use crate::place::Place;
@@ -33,6 +35,7 @@ impl Http {
         args: &ServeArgs,
         engine: &Engine,
         database: &Database,
+        exports: &Arc<dyn Store>,
     ) -> Result<Option<Self>, CliError> {
         let Some(address) = args.http.listen else {
             return Ok(None);
@@ -49,6 +52,10 @@ impl Http {
         let api = Api::new(ApiParts {
             engine: engine.clone(),
             table: table.clone(),
+            tasks: Arc::new(database.queue(QUEUE, MAX_RECEIVES)),
+            exports: Arc::clone(exports),
+            // Files of exports are reached through the API, with its keys.
+            links: None,
             storage: Storage {
                 name: args.storage.clone(),
                 kind: match place {

@@ -48,11 +48,11 @@ const CLEANING: Duration = Duration::from_secs(3_600);
 pub(super) async fn run(session: &Session, args: &ServeArgs) -> Result<Exit, CliError> {
     let engine = session.engine(&args.unlock).await?;
     let database = session.database(&args.database)?;
-    let http = Http::open(session, args, &engine, &database).await?;
+    let exports = session.exports(&args.exports, &args.database).await?;
+    let http = Http::open(session, args, &engine, &database, &exports).await?;
     let (clock, rng) = (Arc::clone(&session.clock), Arc::clone(&session.rng));
     let connections = VaultConnections::new(engine, &args.storage, clock.clone(), rng.clone());
     let connections = Arc::new(connections);
-    let exports = session.exports(&args.exports, &args.database).await?;
     let operations = VaultOperations::new(connections.clone(), exports.clone(), clock, rng);
     let mut site = VaultSite::new(connections, Arc::new(Quiet));
     if let Some(folder) = &args.log {

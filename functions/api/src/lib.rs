@@ -61,6 +61,9 @@ impl ApiFunction {
         let api = Api::new(ApiParts {
             engine: self.context.engine().await?,
             table: self.context.table()?,
+            tasks: self.context.tasks()?,
+            exports: self.context.exports()?,
+            links: Some(self.context.export_links()?),
             storage: Storage {
                 name: environment.text("STORAGE").unwrap_or(STORAGE).to_owned(),
                 kind: "bucket".to_owned(),

@@ -1,6 +1,8 @@
 //! Connections of a vault that is opened when one is asked for.
 
 use async_trait::async_trait;
+use mailkeep_engine::Engine;
+use mailkeep_engine::operation::{Places, TenantPlace};
 use mailkeep_engine::work::{Connections, Workplace};
 use mailkeep_exchange::SourceError;
 use mailkeep_model::FailureClass;
@@ -29,6 +31,10 @@ impl LateConnections {
         }
     }
 
+    async fn known(&self) -> Result<&VaultConnections, SourceError> {
+        self.open.get_or_try_init(|| self.opened()).await
+    }
+
     async fn opened(&self) -> Result<VaultConnections, SourceError> {
         let engine = self.context.engine().await.map_err(|error| {
             SourceError::new(
@@ -51,7 +57,17 @@ impl LateConnections {
 #[async_trait]
 impl Connections for LateConnections {
     async fn open(&self, connection: &str, storage: &str) -> Result<Workplace, SourceError> {
-        let connections = self.open.get_or_try_init(|| self.opened()).await?;
-        connections.open(connection, storage).await
+        self.known().await?.open(connection, storage).await
+    }
+}
+
+#[async_trait]
+impl Places for LateConnections {
+    async fn vault(&self, storage: &str) -> Result<Engine, SourceError> {
+        self.known().await?.vault(storage).await
+    }
+
+    async fn tenant(&self, connection: &str, storage: &str) -> Result<TenantPlace, SourceError> {
+        self.known().await?.tenant(connection, storage).await
     }
 }

@@ -8,7 +8,7 @@ use mailkeep_engine::Engine;
 use mailkeep_engine::ledger::Ledger;
 use mailkeep_local::{SystemClock, SystemRng};
 use mailkeep_ports::{
-    Clock, Queue, RetryPolicy, RetryStore, Rng, Secrets, Store, Table, Usage, UsageQueue,
+    Clock, Links, Queue, RetryPolicy, RetryStore, Rng, Secrets, Store, Table, Usage, UsageQueue,
     UsageStore, UsageTable,
 };
 use mailkeep_vault::{Unlock, Vault, VaultContext};
@@ -142,17 +142,40 @@ impl Context {
     /// # Errors
     /// When its address is missing or none.
     pub fn store(&self) -> Result<Arc<dyn Store>, FunctionError> {
-        let location = self.environment().needed("VAULT")?.parse::<S3Location>();
+        Ok(self.counted(self.bucket("VAULT")?))
+    }
+
+    /// The store of exports, until they are downloaded.
+    ///
+    /// # Errors
+    /// When its address is missing or none.
+    pub fn exports(&self) -> Result<Arc<dyn Store>, FunctionError> {
+        Ok(self.counted(self.bucket("EXPORTS")?))
+    }
+
+    /// Makes links to files of exports.
+    ///
+    /// # Errors
+    /// When the address of their store is missing or none.
+    pub fn export_links(&self) -> Result<Arc<dyn Links>, FunctionError> {
+        Ok(Arc::new(self.bucket("EXPORTS")?))
+    }
+
+    /// The place in a bucket that this variable names.
+    fn bucket(&self, variable: &str) -> Result<S3Store, FunctionError> {
+        let location = self.environment().needed(variable)?.parse::<S3Location>();
         let location = location.map_err(|error| FunctionError::Setting(error.to_string()))?;
-        let store = Arc::new(S3Store::with_config(location, &self.inner.config));
-        let counted = Arc::new(UsageStore::new(store, Arc::clone(&self.inner.usage)));
+        Ok(S3Store::with_config(location, &self.inner.config))
+    }
+
+    fn counted(&self, store: S3Store) -> Arc<dyn Store> {
+        let counted = Arc::new(UsageStore::new(
+            Arc::new(store),
+            Arc::clone(&self.inner.usage),
+        ));
         let (clock, rng) = (Arc::clone(self.clock()), Arc::clone(self.rng()));
-        Ok(Arc::new(RetryStore::new(
-            counted,
-            clock,
-            rng,
-            RetryPolicy::default(),
-        )))
+        let policy = RetryPolicy::default();
+        Arc::new(RetryStore::new(counted, clock, rng, policy))
     }
 
     /// The vault, opened with the KMS key at the first call that succeeds.

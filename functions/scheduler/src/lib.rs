@@ -49,6 +49,8 @@ pub struct Planned {
     pub ended: u64,
     /// Jobs that could not be planned.
     pub failures: u64,
+    /// Restores and exports that could not be looked after.
+    pub operation_failures: u64,
     /// More is due, and a message was sent to go on.
     pub is_continued: bool,
 }
@@ -74,6 +76,7 @@ impl SchedulerFunction {
         };
         let (ledger, tasks) = (context.ledger()?, context.tasks()?);
         let planner = Planner::new(ledger.clone(), Arc::clone(&tasks), site, settings);
+        let planner = planner.with_exports(context.exports()?);
         let runner = Arc::new(hooks::Webhooks::new(Arc::clone(context.clock())));
         let hooks = HookCaller::new(ledger.clone(), runner, lease, HOOK_GRACE);
         Ok(Self {
@@ -114,7 +117,9 @@ impl SchedulerFunction {
             self.call_hooks(&tick, stop).await;
             planned.ticks += 1;
             planned.ended += u64::try_from(tick.ended.len()).unwrap_or_default();
-            planned.failures += u64::try_from(tick.failures.len()).unwrap_or_default();
+            let count = |failures: usize| u64::try_from(failures).unwrap_or_default();
+            planned.failures += count(tick.failures.len());
+            planned.operation_failures += count(tick.operation_failures.len());
             let now = self.context.clock().now();
             if !tick.hooks.is_empty() && !stop.is_stopped() {
                 // What came of them decides what is next.
@@ -163,7 +168,12 @@ impl SchedulerFunction {
             .line()
             .metric("Ticks", Unit::Count, planned.ticks)
             .metric("RunsEnded", Unit::Count, planned.ended)
-            .metric("JobsNotPlanned", Unit::Count, planned.failures);
+            .metric("JobsNotPlanned", Unit::Count, planned.failures)
+            .metric(
+                "OperationsNotTended",
+                Unit::Count,
+                planned.operation_failures,
+            );
         match self.tasks.depth().await {
             Ok(depth) => {
                 line = line
@@ -180,6 +190,9 @@ impl SchedulerFunction {
 fn tell(tick: &Tick) {
     for (job, failure) in &tick.failures {
         tracing::error!(%job, failure, "a job could not be planned");
+    }
+    for (operation, failure) in &tick.operation_failures {
+        tracing::error!(%operation, failure, "an operation could not be looked after");
     }
     for ended in &tick.ended {
         let reason = ended.state.reason().map(|reason| reason.code());

@@ -1,4 +1,5 @@
-//! The function that works on mailboxes: Lambda takes messages from the queue of tasks and hands them over.
+//! The function that works on mailboxes, and on restores and exports: Lambda takes messages from the queue of
+//! tasks and hands them over.
 //!
 //! * Each message is dealt with by itself. One that failed is named in the answer and comes back after a
 //!   while; the others are removed. After too many times it is a dead letter, and the planner ends its task
@@ -10,11 +11,13 @@
 
 mod left_to_lambda;
 mod metered;
+mod metered_operations;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mailkeep_engine::operation::VaultOperations;
 use mailkeep_engine::work::{Site, VaultSite, WorkSettings, Worked, Worker};
 use mailkeep_engine::{Quiet, StopSignal};
 use mailkeep_function::{
@@ -26,6 +29,7 @@ use serde_json::Value;
 
 pub use left_to_lambda::LeftToLambda;
 pub use metered::MeteredSite;
+pub use metered_operations::MeteredOperations;
 
 /// A message that failed comes back after this part of the lease, times how often it was received.
 const BACK_PART: u32 = 8;
@@ -47,8 +51,15 @@ impl WorkerFunction {
     /// # Errors
     /// When a variable is wrong or missing.
     pub fn new(context: &Context) -> Result<Self, FunctionError> {
-        let connections = LateConnections::new(context.clone());
-        let site = VaultSite::new(Arc::new(connections), Arc::new(Quiet));
+        let connections = Arc::new(LateConnections::new(context.clone()));
+        let operations = VaultOperations::new(
+            connections.clone(),
+            context.exports()?,
+            Arc::clone(context.clock()),
+            Arc::clone(context.rng()),
+        );
+        let operations = MeteredOperations::new(Arc::new(operations), context.clone());
+        let site = VaultSite::new(connections, Arc::new(Quiet));
         let site = MeteredSite::new(Arc::new(site), context.clone());
         let usual = WorkSettings::default();
         let lease = context
@@ -63,6 +74,7 @@ impl WorkerFunction {
         let site: Arc<dyn Site> = Arc::new(site);
         let own: Arc<dyn Queue> = Arc::new(LeftToLambda(Arc::clone(&queue)));
         let worker = Worker::new(context.ledger()?, own, site, settings);
+        let worker = worker.with_operations(Arc::new(operations));
         let clock = Arc::clone(context.clock());
         Ok(Self::of(worker, settings.lease, queue, wake, clock))
     }

@@ -9,9 +9,10 @@ use mailkeep_engine::EngineError;
 use mailkeep_engine::error::vault_code;
 use mailkeep_engine::ledger::JobError;
 use mailkeep_engine::news::NewsError;
+use mailkeep_engine::operation::OperationError;
 use mailkeep_exchange::SourceError;
 use mailkeep_model::{FailureClass, FieldError, FieldErrors};
-use mailkeep_ports::{TableError, TableErrorKind};
+use mailkeep_ports::{StoreError, StoreErrorKind, TableError, TableErrorKind};
 use mailkeep_vault::VaultError;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -96,6 +97,14 @@ impl Problem {
 
     pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// The same, of the fields of a part that stands in the field `prefix`.
+    pub(crate) fn within(mut self, prefix: &str) -> Self {
+        for error in &mut self.errors {
+            error.field = format!("{prefix}.{}", error.field);
+        }
         self
     }
 
@@ -216,6 +225,38 @@ impl From<JobError> for Problem {
 impl From<NewsError> for Problem {
     fn from(error: NewsError) -> Self {
         JobError::from(error).into()
+    }
+}
+
+impl From<OperationError> for Problem {
+    fn from(error: OperationError) -> Self {
+        let code = error.code();
+        let of = |status| Self::new(status, code, error.to_string());
+        match error {
+            OperationError::Invalid(errors) => Self::invalid("invalid_field", &errors),
+            OperationError::NoSuchOperation { .. } | OperationError::NoSuchPart { .. } => {
+                of(StatusCode::NOT_FOUND)
+            }
+            OperationError::IdTaken { .. } | OperationError::Refused { .. } => {
+                of(StatusCode::CONFLICT)
+            }
+            OperationError::Store(error) => error.into(),
+            OperationError::Ledger(error) => error.into(),
+            error => Self::bug(&error.to_string()),
+        }
+    }
+}
+
+/// The store of exports; the vault has its own words.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        if error.kind == StoreErrorKind::Missing {
+            let detail = "the file is not there any more; make the export again";
+            return Self::new(StatusCode::GONE, "file_missing", detail);
+        }
+        tracing::error!(%error, "the store of exports failed");
+        let detail = "the files of exports cannot be reached; try again";
+        Self::busy("exports_unavailable", detail, Duration::from_secs(5))
     }
 }
 

@@ -8,7 +8,8 @@ use mailkeep_engine::Engine;
 use mailkeep_engine::job::Jobs;
 use mailkeep_engine::ledger::Ledger;
 use mailkeep_engine::news::Desk;
-use mailkeep_ports::{Clock, Rng, Table};
+use mailkeep_engine::operation::Operations;
+use mailkeep_ports::{Clock, Links, Queue, Rng, Store, Table};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -25,6 +26,12 @@ pub struct ApiParts {
     pub engine: Engine,
     /// Where jobs, keys and the audit log are kept.
     pub table: Arc<dyn Table>,
+    /// The queue over which restores and exports are handed to workers: that of the tasks.
+    pub tasks: Arc<dyn Queue>,
+    /// Where exports are until they are downloaded.
+    pub exports: Arc<dyn Store>,
+    /// Makes links to them. Without it they are downloaded from the API.
+    pub links: Option<Arc<dyn Links>>,
     /// The vault as jobs know it.
     pub storage: Storage,
     /// Finds out who sends a request.
@@ -84,6 +91,9 @@ pub struct Api {
 struct Inner {
     engine: Engine,
     jobs: Jobs,
+    operations: Operations,
+    exports: Arc<dyn Store>,
+    links: Option<Arc<dyn Links>>,
     desk: Desk,
     storage: Storage,
     authenticate: Arc<dyn Authenticate>,
@@ -102,6 +112,9 @@ impl Api {
         let ApiParts {
             engine,
             table,
+            tasks,
+            exports,
+            links,
             storage,
             authenticate,
             settings,
@@ -110,7 +123,10 @@ impl Api {
         let ledger = Ledger::new(Arc::clone(&table), Arc::clone(&clock), Arc::clone(&rng));
         Self {
             inner: Arc::new(Inner {
+                operations: Operations::new(ledger.clone(), tasks),
                 jobs: Jobs::new(ledger),
+                exports,
+                links,
                 desk: Desk::new(Arc::clone(&table), Arc::clone(&clock), &*rng),
                 storage,
                 authenticate,
@@ -139,6 +155,18 @@ impl Api {
 
     pub(crate) fn jobs(&self) -> &Jobs {
         &self.inner.jobs
+    }
+
+    pub(crate) fn operations(&self) -> &Operations {
+        &self.inner.operations
+    }
+
+    pub(crate) fn exports(&self) -> &Arc<dyn Store> {
+        &self.inner.exports
+    }
+
+    pub(crate) fn links(&self) -> Option<&Arc<dyn Links>> {
+        self.inner.links.as_ref()
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {

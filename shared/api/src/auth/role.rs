@@ -15,7 +15,7 @@ pub enum Role {
     Viewer,
     /// Also makes, changes and runs jobs.
     Operator,
-    /// As a viewer, and sees what is in mail, searches and downloads messages.
+    /// As a viewer, and sees what is in mail, searches, downloads messages, restores and exports.
     RestoreOperator,
     /// Everything, also connections and the audit log.
     Administrator,

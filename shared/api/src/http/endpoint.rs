@@ -84,6 +84,8 @@ pub(crate) struct Doc {
     pub(crate) answers: Vec<Answer>,
     pub(crate) has_etag: bool,
     pub(crate) wants_match: bool,
+    /// The request may say so.
+    pub(crate) takes_match: bool,
     /// Statuses of problems beyond those that follow from the rest.
     pub(crate) problems: Vec<StatusCode>,
 }
@@ -225,6 +227,12 @@ impl Draft {
         self.doc.wants_match = true;
         self.problem(StatusCode::PRECONDITION_FAILED)
             .problem(StatusCode::PRECONDITION_REQUIRED)
+    }
+
+    /// The request may say in `If-Match` which version it means.
+    pub(crate) fn takes_match(mut self) -> Self {
+        self.doc.takes_match = true;
+        self.problem(StatusCode::PRECONDITION_FAILED)
     }
 
     pub(crate) fn problem(mut self, status: StatusCode) -> Self {

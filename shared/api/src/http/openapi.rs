@@ -127,10 +127,12 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas, problem: &Value) -> Val
             "pattern": "^[!-~]+$"}}),
         );
     }
-    if doc.wants_match {
+    if doc.wants_match || doc.takes_match {
         let text = "The ETag of what is changed, or * for whatever there is.";
-        parameters.push(json!({"name": "If-Match", "in": "header", "required": true,
-            "description": text, "schema": {"type": "string", "minLength": 1}}));
+        parameters.push(
+            json!({"name": "If-Match", "in": "header", "required": doc.wants_match,
+            "description": text, "schema": {"type": "string", "minLength": 1}}),
+        );
     }
     let mut responses = Map::new();
     for answer in &doc.answers {
@@ -241,7 +243,7 @@ fn path_parameters(path: &str) -> Vec<Value> {
 
 fn path_schema(name: &str) -> Value {
     match name {
-        "run" | "version" => json!({"type": "integer", "minimum": 1}),
+        "run" | "version" | "part" => json!({"type": "integer", "minimum": 1}),
         _ => json!({"type": "string", "minLength": 1, "maxLength": 200}),
     }
 }

@@ -61,7 +61,12 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
             return Ok(Self::Missing);
         }
         for value in values {
-            for tag in value.to_str().unwrap_or_default().split(',') {
+            let value = value.to_str().unwrap_or_default();
+            if value.trim().is_empty() {
+                let detail = "If-Match is empty; give the ETag of what you read, or *";
+                return Err(Problem::invalid_request(detail));
+            }
+            for tag in value.split(',') {
                 if tag.trim() == "*" {
                     return Ok(Self::Any);
                 }
@@ -100,9 +105,15 @@ mod tests {
             read(&["\"3\"", "\"5\""]).await,
             IfMatch::Versions(vec![3, 5])
         );
-        for none in ["W/\"3\"", "3", "\"x\"", ""] {
+        for none in ["W/\"3\"", "3", "\"x\""] {
             assert_eq!(read(&[none]).await, IfMatch::Versions(vec![]), "{none}");
         }
+        let mut empty = http::Request::new(());
+        let value = HeaderValue::from_static(" ");
+        empty.headers_mut().insert(header::IF_MATCH, value);
+        let (mut parts, ()) = empty.into_parts();
+        let refused = IfMatch::from_request_parts(&mut parts, &()).await;
+        assert_eq!(refused.unwrap_err().code(), "invalid_request");
         let tag = read(&["\"3\""]).await;
         assert_eq!(tag.required(3).unwrap(), Some(3));
         assert_eq!(tag.required(4).unwrap_err().code(), "version_changed");

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use http::StatusCode;
-use mailkeep_model::state::{State, Vocabulary, words};
+use mailkeep_model::state::{Reason, State, Vocabulary, words};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,11 @@ pub(super) struct StateBody {
 
 impl StateBody {
     pub(super) fn of(state: State, vocabulary: Vocabulary) -> Self {
-        let reason = state.reason();
+        Self::with(state, vocabulary, state.reason())
+    }
+
+    /// With a reason that is not in the state itself.
+    pub(super) fn with(state: State, vocabulary: Vocabulary, reason: Option<Reason>) -> Self {
         Self {
             code: state.code().to_owned(),
             words: words(vocabulary, state).to_owned(),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use mailkeep_vault::ItemFilter;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
 
@@ -13,7 +13,7 @@ const MAX_TEXT: usize = 500;
 const MAX_CATEGORIES: usize = 100;
 
 /// Conditions: everything that is set must hold. Texts match anywhere inside, whatever their case.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "ItemFilter")]
 pub(super) struct FilterBody {
@@ -49,6 +49,24 @@ pub(super) struct FilterBody {
 }
 
 impl FilterBody {
+    /// The same as it is shown. Folders are told apart.
+    pub(super) fn of(filter: ItemFilter) -> Self {
+        Self {
+            from: filter.sender,
+            recipient: filter.recipient,
+            subject: filter.subject,
+            text: filter.text,
+            since: filter.since,
+            before: filter.before,
+            min_size_bytes: filter.min_size_bytes,
+            max_size_bytes: filter.max_size_bytes,
+            has_attachments: filter.has_attachments,
+            is_read: filter.is_read,
+            categories: filter.categories,
+            deleted: filter.include_deleted,
+        }
+    }
+
     /// The same as the vault knows it, without folders.
     pub(super) fn into_filter(self) -> Result<ItemFilter, Problem> {
         let texts = [

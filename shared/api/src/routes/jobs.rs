@@ -43,7 +43,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .summary("Deletes a job; never its backups")
             .query::<DeleteQuery>()
             .answers_nothing()
-            .problem(StatusCode::PRECONDITION_FAILED)
+            .takes_match()
             .to(delete),
         Endpoint::get("/v1/jobs/{job}/definition", "getJobDefinition", operator)
             .summary("The newest definition of a job")

@@ -10,6 +10,7 @@ mod job_runs;
 mod jobs;
 mod mailboxes;
 mod new_connection;
+mod operations;
 mod previews;
 mod system;
 
@@ -26,6 +27,7 @@ pub(crate) fn all() -> Vec<Endpoint> {
         events::endpoints(),
         mailboxes::endpoints(),
         items::endpoints(),
+        operations::endpoints(),
         audit::endpoints(),
     ]
     .into_iter()

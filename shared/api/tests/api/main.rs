@@ -11,5 +11,6 @@ mod connections;
 mod content;
 mod jobs;
 mod manners;
+mod operations;
 mod roles;
 mod support;

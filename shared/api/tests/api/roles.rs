@@ -22,7 +22,7 @@ fn operations() -> Vec<(String, String, Option<Role>, String)> {
 /// Puts something into the variable parts of a path.
 fn made_up(path: &str) -> String {
     let part = |part: &str| match part {
-        "{run}" | "{version}" => "1".to_owned(),
+        "{run}" | "{version}" | "{part}" => "1".to_owned(),
         part if part.starts_with('{') => "x".to_owned(),
         part => part.to_owned(),
     };

@@ -8,10 +8,18 @@ use mailkeep_api::auth::Role;
 use mailkeep_api::auth::api_key::ApiKeys;
 use mailkeep_api::{Api, ApiParts, ApiSettings, Front, Storage, serve};
 use mailkeep_engine::backup::{BackupRequest, backup};
+use mailkeep_engine::ledger::Ledger;
+use mailkeep_engine::operation::VaultOperations;
+use mailkeep_engine::plan::{PlanSettings, Planner};
+use mailkeep_engine::work::{Site, VaultSite, WorkSettings, Worked, Worker};
 use mailkeep_engine::{Engine, Quiet, StopSignal, browse};
 use mailkeep_exchange::graph::{Cloud, Credential, GraphClient, GraphConnection, GraphSource};
-use mailkeep_ports::{Clock, MemoryStore, MemoryTable, SeededRng, Table, TestClock};
-use mailkeep_vault::{Recipient, Unlock, Vault, VaultContext};
+use mailkeep_ports::{
+    Clock, Links, MemoryQueue, MemoryStore, MemoryTable, SeededRng, Table, TestClock,
+};
+use mailkeep_setup::VaultConnections;
+use mailkeep_setup::connection::{self, Connection, DOCUMENT_KIND, GraphReach, Reach};
+use mailkeep_vault::{PutMode, Recipient, Unlock, Vault, VaultContext};
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -27,6 +35,9 @@ pub(crate) struct World {
     pub(crate) stop: StopSignal,
     http: reqwest::Client,
     backs_up: Engine,
+    table: Arc<MemoryTable>,
+    queue: Arc<MemoryQueue>,
+    pub(crate) exports: Arc<MemoryStore>,
 }
 
 /// An answer.
@@ -108,6 +119,15 @@ impl World {
         settings: ApiSettings,
         wrap: impl FnOnce(Arc<dyn Table>) -> Arc<dyn Table>,
     ) -> Self {
+        Self::linking(settings, wrap, None).await
+    }
+
+    /// With what makes links to files of exports, too.
+    pub(crate) async fn linking(
+        settings: ApiSettings,
+        wrap: impl FnOnce(Arc<dyn Table>) -> Arc<dyn Table>,
+        links: Option<Arc<dyn Links>>,
+    ) -> Self {
         let sim = SimTenant::builder()
             .mailboxes(2)
             .items_per_mailbox(15)
@@ -131,6 +151,8 @@ impl World {
         let sleepless: Arc<dyn Clock> = Arc::new(TestClock::new(start));
         let recipients = [Recipient::KeyFile(key())];
         let made = Vault::create(context(sleepless.clone()), &recipients, Default::default()).await;
+        let queue = Arc::new(MemoryQueue::new(sleepless.clone(), 5));
+        let exports = Arc::new(MemoryStore::new(sleepless.clone()));
         let backs_up = Engine::new(made.unwrap().0, sleepless, rng.clone());
         let vault = Vault::open(context(clock.clone()), &Unlock::KeyFile(key())).await;
         let engine = Engine::new(vault.unwrap(), clock.clone(), rng.clone());
@@ -146,6 +168,9 @@ impl World {
         let api = Api::new(ApiParts {
             engine: engine.clone(),
             table: wrap(table.clone()),
+            tasks: queue.clone(),
+            exports: exports.clone(),
+            links,
             storage: Storage {
                 name: "main".into(),
                 kind: "folder".into(),
@@ -168,6 +193,9 @@ impl World {
             stop,
             http: reqwest::Client::new(),
             backs_up,
+            table,
+            queue,
+            exports,
         };
         world.back_up().await;
         world
@@ -197,6 +225,52 @@ impl World {
         let (observer, stop) = (Arc::new(Quiet), StopSignal::new());
         let run = backup(&self.backs_up, source, request, observer, stop).await;
         assert_eq!(run.unwrap().exit_code(), 0);
+    }
+
+    /// Stores a connection to the tenant.
+    pub(crate) async fn connect(&self, name: &str) {
+        let hosts = (
+            "worldwide".to_owned(),
+            self.sim.base_url().to_owned(),
+            self.sim.base_url().to_owned(),
+        );
+        let credential = connection::Credential::Secret {
+            client_secret: self.sim.client_secret.clone().into(),
+        };
+        let (tenant, client) = (self.sim.tenant_id.clone(), self.sim.client_id.clone());
+        let reach = GraphReach::new(tenant, client, hosts, credential).unwrap();
+        let made = Connection::new(name.to_owned(), Reach::Graph(reach)).unwrap();
+        let document = made.to_document().unwrap();
+        let vault = self.backs_up.vault();
+        let put = vault.put_document(DOCUMENT_KIND, name, &document, PutMode::Create);
+        put.await.unwrap();
+    }
+
+    /// What workers and planner do, until there is nothing more to do now.
+    pub(crate) async fn work(&self) {
+        let (clock, rng) = (self.backs_up.clock().clone(), self.backs_up.rng().clone());
+        let engine = self.backs_up.clone();
+        let places = VaultConnections::new(engine, "main", clock.clone(), rng.clone());
+        let places = Arc::new(places);
+        let exports = self.exports.clone();
+        let site: Arc<dyn Site> = Arc::new(VaultSite::new(places.clone(), Arc::new(Quiet)));
+        let ledger = Ledger::new(self.table.clone(), clock.clone(), rng.clone());
+        let operations = VaultOperations::new(places, exports.clone(), clock, rng);
+        // Small archives, so that an export has several.
+        let operations = Arc::new(operations.with_part_bytes(20_000));
+        let settings = WorkSettings::default();
+        let queue = self.queue.clone();
+        let worker = Worker::new(ledger.clone(), queue.clone(), site.clone(), settings);
+        let worker = worker.with_operations(operations);
+        let planner = Planner::new(ledger, queue, site, PlanSettings::default());
+        let planner = planner.with_exports(exports);
+        loop {
+            let tick = planner.tick().await.unwrap();
+            assert!(tick.operation_failures.is_empty());
+            if worker.work_once(&StopSignal::new()).await.unwrap() == Worked::Nothing {
+                return;
+            }
+        }
     }
 
     /// The first mailbox: its id at the source, and in the vault.
