@@ -238,3 +238,49 @@ def test_the_golden_vault_is_read(key):
         assert sorted(one["id"] for one in seen) == sorted(one[0] for one in there)
         if len(whole) == len(there):
             assert sorted((one["id"], one["folder"], one["blake3"][:32]) for one in seen) == whole
+
+
+SECOND = GOLDEN.parent / "2"
+
+
+def second(*arguments):
+    command = [sys.executable, READER, SECOND / "vault", "--key-file", SECOND / "vault.key", *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def second_contents(kind):
+    lines = (SECOND / "contents.txt").read_text().splitlines()
+    return [line.split(" ", 7)[1:] for line in lines if line.startswith(f"{kind} ")]
+
+
+@pytest.mark.parametrize("through", ["log", "checkpoint"])
+def test_export_streams_are_read(through):
+    """Exchange's own lossless form of items, beside the message of each."""
+    expected = second_contents("item")
+    address = "eve@example.com"
+    items = second("items", address, "--digest", "--through", through)
+    assert sorted((one["id"], one["blake3"][:32]) for one in items) == sorted(
+        (item, message) for item, _, message, *_ in expected
+    )
+    exports = second("exports", address, "--through", through)
+    assert sorted((one["id"], one["size"], one["blake3"][:32], one["server"]) for one in exports) == sorted(
+        (item, int(size), digest, server) for item, _, _, size, digest, server, *_ in expected if int(size)
+    )
+    assert len(exports) > 8 and max(one["size"] for one in exports) > 1_000_000
+
+
+def test_packs_tell_whose_their_items_are(tmp_path):
+    """Without one commit or checkpoint: each item in a pack, with its folder and its message."""
+    expected = second_contents("told")
+    vault = tmp_path / "vault"
+    subprocess.run(["cp", "-r", SECOND / "vault", vault], check=True)
+    [mailbox] = [one for one in (vault / "m").iterdir()]
+    for folder in ("log", "ckpt"):
+        subprocess.run(["rm", "-r", mailbox / folder], check=True)
+    command = [sys.executable, READER, vault, "--key-file", SECOND / "vault.key", "owners", "eve@example.com"]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sorted([one["id"], one["blake3"][:32]] for one in told) == sorted(expected)
+    assert len(told) > 5 and {one["folder"] for one in told} <= {"inbox", "calendar"}
+    assert all(one["subject"] == f"Subject of {one['id']}" for one in told)

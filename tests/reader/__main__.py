@@ -23,7 +23,7 @@ def arguments():
     key.add_argument("--passphrase-file")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("mailboxes")
-    for verb in ("folders", "items", "message", "salvage"):
+    for verb in ("folders", "items", "message", "exports", "salvage"):
         one = verbs.add_parser(verb)
         one.add_argument("mailbox", help="its name in the vault, or its address")
         one.add_argument("--through", choices=["log", "checkpoint"], default="log")
@@ -122,6 +122,15 @@ def run(given):
             if given.digest:
                 line["blake3"] = blake3(index.message(row)).hexdigest()
             show(line)
+        return
+    if given.verb == "exports":
+        for path, row in rows:
+            export = index.export(row)
+            if export is None:
+                continue
+            stream, server = export
+            digest = blake3(stream).hexdigest()
+            show({"id": row.item["id"], "folder": path, "size": len(stream), "blake3": digest, "server": server})
         return
     for _, row in rows:
         if reference(row.key[2]) == given.item:

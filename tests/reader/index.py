@@ -233,7 +233,18 @@ class Index:
 
     def message(self, row):
         """The bytes of a row's message."""
-        pack, frame, offset, stored, plain, size = row.content
+        message = self.mailbox.message(self.item_frame(row), self.part_place)
+        if len(message) != row.content[5]:
+            raise Damaged("the message has another length than the index says")
+        return message
+
+    def export(self, row):
+        """The export stream of a row's item and the version of the server that wrote it; None without one."""
+        return row.content and self.mailbox.export_stream(self.item_frame(row), self.part_place)
+
+    def item_frame(self, row):
+        """The frame that describes a row's message."""
+        pack, frame, offset, stored, plain, _ = row.content
         if pack == LOST:
             raise Damaged("the message was lost to damage, and a repair has recorded it")
         holder = self.mailbox.holder(self.packs[pack])
@@ -245,10 +256,7 @@ class Index:
             plain,
         ):
             raise Damaged(f"{holder.name}: frame {frame} is not where the index says")
-        message = self.mailbox.message(holder.read(frame), self.part_place)
-        if len(message) != size:
-            raise Damaged("the message has another length than the index says")
-        return message
+        return holder.read(frame)
 
     def part_place(self, content_id):
         place = self.parts.get(content_id)

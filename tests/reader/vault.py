@@ -188,14 +188,14 @@ class Mailbox:
         return out
 
     def export_stream(self, frame, find):
-        """The bytes of the source's own lossless form, which only an Exchange server reads; None without one."""
+        """The source's own lossless form, which only an Exchange server reads, and that server's version; None without."""
         export = Message(frame).optional(8)
         if not export:
             return None
         out = self.sized(export.bytes(1), export.uint(2), find)
         if blake3(out).digest() != export.bytes(3):
             raise Damaged("the hash of the export stream differs")
-        return out
+        return out, export.text(4)
 
     def segment(self, segment, find):
         if segment.has(1):

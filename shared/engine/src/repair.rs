@@ -258,6 +258,16 @@ fn step(action: &RepairAction) -> Step {
         RepairAction::DroppedCheckpoint { object } => {
             (Some(object), "damaged copy of the index deleted".to_owned())
         }
+        RepairAction::MovedFloor {
+            object,
+            floor,
+            next,
+        } => (
+            Some(object),
+            format!(
+                "the log is closed up to commit {floor}; checkpoints {floor} and {next} hold what is before"
+            ),
+        ),
         RepairAction::LeftAlone { object, why } => (Some(object), format!("left alone: {why}")),
         _ => (None, "repaired".to_owned()),
     };

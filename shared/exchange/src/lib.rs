@@ -8,6 +8,9 @@ mod budget;
 mod composed;
 pub mod error;
 pub mod ews;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod graph;
 mod metrics;
 mod retry;

@@ -1,5 +1,6 @@
 //! A vault that an earlier mailkeep wrote, with everything in it that a vault can hold. It lies in
-//! `shared/vault/golden/1` and is never edited again: what was ever written must be read for ever.
+//! `shared/vault/golden/1` and is never edited again: what was ever written must be read for ever. What came
+//! later is in `golden/2`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,7 +33,7 @@ use crate::testing::profile;
 use crate::vault::Vault;
 
 const PASSPHRASE: &str = "golden correct horse battery staple";
-const KEY_FILE: [u8; 32] = [9; 32];
+pub(crate) const KEY_FILE: [u8; 32] = [9; 32];
 const RUN: &str = "01KDXW3B7V0000000000000000";
 
 fn place() -> PathBuf {
@@ -146,7 +147,7 @@ async fn everything(vault: &Vault) -> String {
     all.join("\n") + "\n"
 }
 
-async fn load(folder: &Path) -> Arc<MemoryStore> {
+pub(crate) async fn load(folder: &Path) -> Arc<MemoryStore> {
     let clock = TestClock::new("2030-01-01T00:00:00Z".parse().unwrap());
     let store = Arc::new(MemoryStore::new(Arc::new(clock)));
     let mut open = vec![folder.to_path_buf()];
@@ -169,7 +170,7 @@ async fn load(folder: &Path) -> Arc<MemoryStore> {
     store
 }
 
-fn context(store: Arc<MemoryStore>, clock: Arc<TestClock>, seed: u64) -> VaultContext {
+pub(crate) fn context(store: Arc<MemoryStore>, clock: Arc<TestClock>, seed: u64) -> VaultContext {
     VaultContext {
         store,
         clock,

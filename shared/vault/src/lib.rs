@@ -14,6 +14,8 @@ pub mod format;
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(test)]
+mod golden_export_tests;
+#[cfg(test)]
 mod golden_tests;
 pub mod ids;
 

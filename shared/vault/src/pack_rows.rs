@@ -32,6 +32,18 @@ pub(crate) struct PackRow {
 }
 
 impl PackRow {
+    /// What a row of the index says of an item in this pack; `None` when its content lies elsewhere.
+    pub(crate) fn of(row: Row, pack: PackNumber) -> Option<Self> {
+        let content = row.content.filter(|content| content.place.pack == pack)?;
+        Some(Self {
+            key: row.key,
+            item: row.item,
+            frame: content.place.frame,
+            size_bytes: content.size_bytes,
+            fingerprint: content.fingerprint,
+        })
+    }
+
     /// The content as a row of the index has it, once the pack has a number.
     pub(crate) fn content(&self, pack: PackNumber) -> ContentRef {
         ContentRef {

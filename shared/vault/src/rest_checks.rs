@@ -58,7 +58,7 @@ impl MailboxView {
         report.note(floor::read(core).await)?;
         if is_full {
             let found = Checkpoints::examine(core).await?;
-            let count = found.sound.len() + found.bad.len() + found.newer.len();
+            let count = found.sound.len() + found.bad.len() + found.unknown.len();
             report.objects += u64::try_from(count).unwrap_or(u64::MAX);
             for key in found.bad {
                 let what = "it cannot be read whole, or stands on one that cannot; the log is read instead";

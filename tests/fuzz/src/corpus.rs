@@ -37,6 +37,7 @@ pub fn read(target: &str) -> Vec<Vec<u8>> {
 pub async fn write() {
     let mut samples = mailkeep_vault::fuzzing::samples::samples().await.unwrap();
     samples.extend(mail());
+    samples.extend(crate::exchange::samples());
     samples.retain(|(_, bytes)| bytes.len() <= LONGEST);
     for target in crate::targets() {
         let folder = folder(target);

@@ -13,6 +13,7 @@
 
 pub mod content;
 pub mod corpus;
+pub mod exchange;
 pub mod mutate;
 
 use mailkeep_vault::fuzzing::{DECODERS, Decoder, Outcome};
@@ -22,6 +23,7 @@ pub fn targets() -> Vec<&'static str> {
     let vault = DECODERS.iter().map(|(name, _)| *name);
     vault
         .chain(content::TARGETS.iter().map(|(name, _)| *name))
+        .chain(exchange::names())
         .collect()
 }
 
@@ -31,11 +33,14 @@ pub fn targets() -> Vec<&'static str> {
 /// When what must hold does not.
 pub fn run(target: &str, bytes: &[u8]) -> Outcome {
     let named = |it: &&Decoder| it.0 == target;
-    let all = DECODERS.iter().chain(content::TARGETS);
-    let (_, decode) = all
-        .clone()
-        .find(named)
-        .unwrap_or_else(|| panic!("no target is called {target}"));
+    let own = DECODERS.iter().chain(content::TARGETS).find(named);
+    let decode = |bytes: &[u8]| match own {
+        Some((_, decode)) => decode(bytes),
+        None => {
+            let outcome = exchange::run(target, bytes);
+            outcome.unwrap_or_else(|| panic!("no target is called {target}"))
+        }
+    };
     let outcome = decode(bytes);
     if let Outcome::Again(written) = &outcome {
         // What this program writes it reads, and says the same.

@@ -215,7 +215,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "mailkeep-fuzz",
-        knows: &[CONTENT, VAULT],
+        knows: &[CONTENT, EXCHANGE, VAULT],
         never: &[],
     },
     Layer {

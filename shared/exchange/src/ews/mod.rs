@@ -17,6 +17,8 @@ mod encode;
 mod error_map;
 mod export;
 mod extended;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod groups;
 mod item_row;
 mod items;

@@ -78,6 +78,23 @@ struct Member {
     body: Option<Box<RawValue>>,
 }
 
+/// Gives tests the bodies in an answer.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_members(
+    bytes: &[u8],
+) -> Result<Vec<super::message_json::Object>, serde_json::Error> {
+    let answer: BatchAnswer = super::json::parse(bytes)?;
+    let members = answer.responses.into_iter();
+    Ok(members
+        .filter_map(|member| {
+            let _ = (member.id, member.status);
+            let _ = header_map(member.headers.unwrap_or_default());
+            let body = Ok(member.body?);
+            read_part(&SEND_BATCH, body).ok()
+        })
+        .collect())
+}
+
 struct Waiting {
     index: usize,
     backoff: Backoff,

@@ -17,6 +17,8 @@ mod error_map;
 mod fallback;
 mod feed;
 mod folder_row;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod groups;
 mod json;
 mod links;

@@ -25,6 +25,8 @@ pub(crate) struct Checkpoints {
     pub bad: BTreeSet<Key>,
     /// Errors of objects that a newer mailkeep wrote.
     pub newer: Vec<VaultError>,
+    /// Those that nobody can say anything about but a newer mailkeep: it wrote them, or what they stand on.
+    pub unknown: BTreeSet<u64>,
 }
 
 impl Checkpoints {
@@ -43,6 +45,7 @@ impl Checkpoints {
         let prefix = names::checkpoint_prefix(&core.id);
         let mut found = Self::default();
         let mut sound: BTreeMap<(u64, u32), Key> = BTreeMap::new();
+        let mut there: BTreeSet<(u64, u32)> = BTreeSet::new();
         for key in names::list(&*core.ctx.store, &prefix).await? {
             let Some(name) = object_name(&key, &prefix) else {
                 continue;
@@ -54,11 +57,16 @@ impl Checkpoints {
                 Err(VaultError::Corrupt { .. } | VaultError::Missing { .. }) => {
                     found.bad.insert(key);
                 }
-                Err(error @ VaultError::NewerThanMe { .. }) => found.newer.push(error),
+                Err(error @ VaultError::NewerThanMe { .. }) => {
+                    there.insert(name);
+                    found.unknown.extend((name.1 == 0).then_some(name.0));
+                    found.newer.push(error);
+                }
                 Err(error) => return Err(error),
             }
         }
         let names: BTreeSet<(u64, u32)> = sound.keys().copied().collect();
+        there.extend(&names);
         for ((sequence, part), key) in sound {
             if part != 0 {
                 continue;
@@ -67,10 +75,16 @@ impl Checkpoints {
                 Ok((index, _)) if is_whole(&index, &names) => {
                     found.sound.insert(sequence);
                 }
+                Ok((index, _)) if is_whole(&index, &there) => {
+                    found.unknown.insert(sequence);
+                }
                 Ok(_) | Err(VaultError::Corrupt { .. }) => {
                     found.bad.insert(key);
                 }
-                Err(error @ VaultError::NewerThanMe { .. }) => found.newer.push(error),
+                Err(error @ VaultError::NewerThanMe { .. }) => {
+                    found.unknown.insert(sequence);
+                    found.newer.push(error);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -80,15 +94,17 @@ impl Checkpoints {
 
 impl Repair {
     /// Deletes damaged checkpoints. Without a sound one that is new enough, one is written first, if its name
-    /// is free.
-    pub(super) async fn checkpoints(&mut self) -> Result<(), VaultError> {
+    /// is free. Returns those that are not damaged.
+    pub(super) async fn checkpoints(&mut self) -> Result<BTreeSet<u64>, VaultError> {
         let found = Checkpoints::examine(&self.core).await?;
         let skip = found.unusable(&self.core);
+        let mut there = found.sound;
+        there.extend(found.unknown);
         for error in found.newer {
             self.leave(error)?;
         }
         if found.bad.is_empty() {
-            return Ok(());
+            return Ok(there);
         }
         let opened = open::open(&self.core, Purpose::Write, &skip, u64::MAX).await?;
         let sequence = opened.index.state.sequence;
@@ -118,7 +134,7 @@ impl Repair {
             };
             self.report.actions.push(action);
         }
-        Ok(())
+        Ok(there)
     }
 }
 

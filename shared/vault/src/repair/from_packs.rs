@@ -243,6 +243,12 @@ impl Rebuilding<'_> {
                 rows.extend(decoded);
             }
         }
+        // In the copy of a damaged pack, fillers are where lost contents were.
+        rows.retain(|row: &PackRow| {
+            let number = usize::try_from(row.frame.number).unwrap_or(usize::MAX);
+            let frame = reader.frames().get(number);
+            frame.is_some_and(|it| it.kind == FrameKind::Item && it.place == row.frame)
+        });
         Ok(Some(Orphan {
             entry: PackEntry {
                 number: PackNumber(0),

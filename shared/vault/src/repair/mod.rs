@@ -3,9 +3,11 @@
 //!
 //! Order of writes, each safe to die behind: commits that are gone are written anew under their names; good
 //! frames of damaged packs are copied into new packs; commits at the end of the log say what moved and what
-//! is lost; then a checkpoint is written and the damaged ones are deleted. Nothing else is ever deleted.
+//! is lost; then a checkpoint is written and the damaged ones are deleted; then the floor is moved if a checkpoint that
+//! it named is gone. Nothing else is ever deleted.
 //! Repeating a repair that died finishes it. `docs/invariants.md` has the whole order.
 
+mod carriers;
 pub(crate) mod checkpoints;
 mod from_checkpoint;
 mod from_packs;
@@ -74,7 +76,8 @@ impl Mailbox {
         };
         repair.log().await?;
         repair.packs().await?;
-        repair.checkpoints().await?;
+        let sound = repair.checkpoints().await?;
+        repair.floor(sound).await?;
         Ok(repair.report)
     }
 }

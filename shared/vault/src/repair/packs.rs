@@ -11,7 +11,7 @@ use super::{Repair, RepairAction, index_refs};
 use crate::compress::Compression;
 use crate::error::VaultError;
 use crate::format::builder::ObjectBuilder;
-use crate::format::frame::{FrameKind, FrameSpec};
+use crate::format::frame::{FrameInfo, FrameKind, FrameSpec};
 use crate::format::header::ObjectKind;
 use crate::ids::{PackNumber, Ulid};
 use crate::index::MailboxView;
@@ -21,6 +21,7 @@ use crate::index::wire::check_reader;
 use crate::index::writer::MailboxWriter;
 use crate::names;
 use crate::object::put_options;
+use crate::pack_rows::PackRows;
 use crate::pack_table::{PackEntry, PackId};
 
 /// Packs read from the index at once.
@@ -105,7 +106,12 @@ impl Repair {
             Err(error) if error.kind == StoreErrorKind::Missing => Bytes::new(),
             Err(error) => return Err(error.into()),
         };
-        let (header, frames) = match frame_table(core, kind, &key, &bytes) {
+        let table = frame_table(core, kind, &key, &bytes);
+        let has_rows = |(_, frames): &(_, Vec<FrameInfo>)| {
+            frames.iter().any(|it| it.kind == FrameKind::PackRows)
+        };
+        let had_rows = table.as_ref().is_some_and(has_rows);
+        let (header, frames) = match table {
             Some(table) => table,
             None => {
                 let frames =
@@ -130,16 +136,30 @@ impl Repair {
         }
         let ulid = Ulid::new(&*core.ctx.clock, &*core.ctx.rng);
         let new = names::pack(&core.id, ulid)?;
-        let builder = salvage.builder(ObjectKind::Pack)?;
+        let mut builder = salvage.builder(ObjectKind::Pack)?;
+        let lost_rows = frames
+            .iter()
+            .any(|it| it.kind == FrameKind::PackRows && !salvage.has(it.place.number));
+        if !had_rows || lost_rows {
+            // Every pack says whose its items are; this one did not, or cannot any more.
+            let mut told = PackRows::default();
+            for row in index_refs::rows_of(&opened.index, &opened.blocks, pack.number).await? {
+                if salvage.has(row.frame.number) {
+                    told.push(row)?;
+                }
+            }
+            for frame in told.finish()? {
+                builder.append(&frame)?;
+            }
+        }
         let sealed = builder.finish(core.keys.objects(), &new, &*core.ctx.rng)?;
         let options = put_options(&sealed, StorageClass::Cold);
         core.ctx
             .store
             .put(&new, sealed.bytes.clone(), options)
             .await?;
-        let is_content = |frame: &&crate::format::frame::FrameInfo| {
-            matches!(frame.kind, FrameKind::Item | FrameKind::Part)
-        };
+        let is_content =
+            |frame: &&FrameInfo| matches!(frame.kind, FrameKind::Item | FrameKind::Part);
         let lost = frames
             .iter()
             .filter(is_content)

@@ -52,6 +52,15 @@ pub enum RepairAction {
         /// The object.
         object: String,
     },
+    /// The floor stands on checkpoints that are there: one that it named was lost, or it was damaged itself.
+    MovedFloor {
+        /// Its object.
+        object: String,
+        /// The commit up to which the log is closed now.
+        floor: u64,
+        /// The next one.
+        next: u64,
+    },
     /// An object was left as it is.
     LeftAlone {
         /// The object.

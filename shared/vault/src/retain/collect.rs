@@ -65,7 +65,8 @@ pub(crate) async fn collect(
         let inventory = account
             .inventory(&core, &committer.opened, &numbers)
             .await?;
-        let mut copier = Copier::new(&core, limits.pack_bytes);
+        let folders = committer.opened.index.state.folder_names.clone();
+        let mut copier = Copier::new(&core, folders, limits.pack_bytes);
         let mut gone: Vec<PackEntry> = choice.dead.clone();
         for pack in &choice.mixed {
             match copier.copy(pack, &account, &inventory).await {

@@ -10,6 +10,8 @@ use crate::format::builder::ObjectBuilder;
 use crate::format::frame::{FrameKind, FrameRef};
 use crate::format::header::ObjectKind;
 use crate::ids::Ulid;
+use crate::index::rows::{RowEntry, batch};
+use crate::index::table::FolderNames;
 use crate::index::tables::refs::ContentPlace;
 use crate::names;
 use crate::object::{ObjectReader, put_options};
@@ -21,6 +23,7 @@ use crate::retain::account::{Account, Inventory};
 /// New packs with frames of old ones, byte for byte the same inside.
 pub(crate) struct Copier<'a> {
     core: &'a MailboxCore,
+    folders: FolderNames,
     pack_bytes: usize,
     open: ObjectBuilder,
     open_refs: Vec<StagedRefs>,
@@ -34,10 +37,11 @@ pub(crate) struct Copier<'a> {
 }
 
 impl<'a> Copier<'a> {
-    /// A copier that closes a pack at this size.
-    pub(crate) fn new(core: &'a MailboxCore, pack_bytes: usize) -> Self {
+    /// A copier that closes a pack at this size. `folders` are the names of folders as of the newest commit.
+    pub(crate) fn new(core: &'a MailboxCore, folders: FolderNames, pack_bytes: usize) -> Self {
         Self {
             core,
+            folders,
             pack_bytes,
             open: ObjectBuilder::new(ObjectKind::Pack),
             open_refs: vec![],
@@ -67,13 +71,20 @@ impl<'a> Copier<'a> {
         let body = store.get(&key, GetOptions::default()).await?.body;
         let reader = ObjectReader::from_bytes(self.core.keys.objects(), kind, &key, body)?;
         let mut frames = vec![];
-        let mut rows = HashMap::new();
+        let mut rows: HashMap<u32, PackRow> = HashMap::new();
         for frame in reader.frames() {
-            if frame.kind == FrameKind::PackRows {
-                let told = pack_rows::decode(&reader.frame(store, frame).await?)
-                    .map_err(|error| VaultError::corrupt(key.as_str(), error.0))?;
-                rows.extend(told.into_iter().map(|row| (row.frame.number, row)));
-            }
+            let told = match frame.kind {
+                FrameKind::PackRows => pack_rows::decode(&reader.frame(store, frame).await?),
+                // A segment has the rows of its commit instead; the new pack must tell for itself.
+                FrameKind::RowBlock => {
+                    let names = |number: u32| self.folders.get(&number).cloned();
+                    batch::decode(&reader.frame(store, frame).await?, &names)
+                        .map(|entries| told_by(entries, pack))
+                }
+                _ => Ok(vec![]),
+            };
+            let told = told.map_err(|error| VaultError::corrupt(key.as_str(), error.0))?;
+            rows.extend(told.into_iter().map(|row| (row.frame.number, row)));
             let place = ContentPlace {
                 pack: pack.number,
                 frame: frame.place.number,
@@ -143,4 +154,11 @@ impl<'a> Copier<'a> {
         });
         Ok(())
     }
+}
+
+/// What the rows of a commit say about the items in its own data.
+fn told_by(entries: Vec<RowEntry>, pack: &PackEntry) -> Vec<PackRow> {
+    let rows = entries.into_iter().filter_map(RowEntry::into_row);
+    rows.filter_map(|row| PackRow::of(row, pack.number))
+        .collect()
 }

@@ -9,18 +9,18 @@
 
 mod account;
 mod collect;
-mod committer;
+pub(crate) mod committer;
 mod copy;
 pub(crate) mod hold;
 mod plan;
-mod raise;
+pub(crate) mod raise;
 pub(crate) mod report;
 mod run;
 #[cfg(test)]
 mod run_tests;
 pub(crate) mod settings;
 mod signs;
-mod sweep;
+pub(crate) mod sweep;
 #[cfg(test)]
 mod tests;
 

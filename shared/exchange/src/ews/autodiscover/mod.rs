@@ -17,6 +17,12 @@ use mailkeep_ports::{Clock, Rng};
 use super::connection::EwsLogin;
 use crate::SourceError;
 
+/// Gives tests the reader of answers.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_answer(document: &super::xml::Element) {
+    let _ = answer::read(document);
+}
+
 /// What Autodiscover is asked, and whom it may trust.
 #[derive(Clone, Debug)]
 pub struct EwsAutodiscover {

@@ -16,13 +16,15 @@ impl Base64Decoder {
     pub(crate) fn push(&mut self, text: &str) -> Result<Bytes, XmlError> {
         let bytes = text.bytes().filter(|b| !b.is_ascii_whitespace());
         self.held.extend(bytes);
-        if self.is_ended && !self.held.is_empty() {
-            return Err(XmlError::Malformed);
-        }
         let whole = self.held.len() / 4 * 4;
         let rest = self.held.split_off(whole);
         let quads = std::mem::replace(&mut self.held, rest);
+        let is_more = self.is_ended && !quads.is_empty();
         self.is_ended |= quads.ends_with(b"=");
+        // Nothing follows padding, in whatever pieces it comes.
+        if is_more || (self.is_ended && !self.held.is_empty()) {
+            return Err(XmlError::Malformed);
+        }
         self.decode(quads)
     }
 
@@ -67,6 +69,7 @@ mod tests {
         let mut decoder = Base64Decoder::default();
         decoder.push("QQ==").unwrap();
         assert!(decoder.push("QQ==").is_err());
+        assert!(Base64Decoder::default().push("QQ==QQ").is_err());
         let mut decoder = Base64Decoder::default();
         decoder.push("QUJDR").unwrap();
         assert!(decoder.finish().is_err());

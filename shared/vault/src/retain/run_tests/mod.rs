@@ -1,6 +1,7 @@
 //! The run that deletes, compared with what must be restorable.
 
 mod beside;
+mod carriers;
 mod crashes;
 mod long;
 mod points;

@@ -1,11 +1,15 @@
 //! Retention never reduces what a promised point in time restores.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mailkeep_ports::{Condition, Key, RecordStore, SeededRng, Store, Verb};
 
-use crate::index::tests::world::contents;
-use crate::retain::run_tests::world::{GRACE, World, draw, policy, retain, settings};
+use crate::index::tests::world::{contents, folder, item, put};
+use crate::pack_table::PackId;
+use crate::retain::run_tests::world::{
+    GRACE, World, draw, end_run, message, policy, retain, settings, writer,
+};
 
 #[tokio::test]
 async fn a_promised_point_in_time_restores_the_same_before_and_after() {
@@ -122,4 +126,38 @@ async fn a_run_with_nothing_to_do_asks_little() {
         assert_eq!(store.count(Verb::Get).calls, 2 + 1);
         assert_eq!(store.total_calls(), 5);
     }
+}
+
+/// What commits held themselves says whose it is once it is a pack, too.
+#[tokio::test]
+async fn packs_made_of_commits_say_whose_their_items_are() {
+    let mut world = World::new();
+    for day in 0..30_u32 {
+        world.pass(24);
+        let backup = writer(&world.mailbox).await.unwrap();
+        backup.put_folder(folder("inbox", None));
+        let id = format!("i{day}");
+        let item = item(&id, "inbox", day.into());
+        put(&backup, item, &message(&id, day.into())).await.unwrap();
+        end_run(&backup, true).await.unwrap();
+        if day % 6 == 5 {
+            world.retain(policy(400, None)).await;
+        }
+    }
+    let view = world.mailbox.view().await.unwrap();
+    let packs = view.packs(None, 1_000).await.unwrap();
+    let own: Vec<_> = packs
+        .iter()
+        .filter(|pack| matches!(pack.id, PackId::Pack(_)))
+        .collect();
+    let numbers = own.iter().map(|pack| pack.number).collect();
+    let page = view.items_in_packs(&numbers, None, 1_000).await.unwrap();
+    let there: BTreeSet<_> = page.items.iter().map(|version| version.key).collect();
+    assert!(there.len() > 10, "{}", there.len());
+    let mut told = BTreeSet::new();
+    for pack in own {
+        let items = view.items_told_by(pack).await.unwrap();
+        told.extend(items.into_iter().map(|(key, _)| key));
+    }
+    assert_eq!(told, there);
 }
