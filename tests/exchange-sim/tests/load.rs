@@ -119,3 +119,18 @@ async fn a_folder_without_mail_is_refused() {
     let refused = SimTenant::builder().from_path(home.path()).start().await;
     assert!(refused.unwrap_err().to_string().contains("no mail"));
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn linked_mail_is_loaded_and_a_linked_folder_is_refused() {
+    use std::os::unix::fs::symlink;
+    let (home, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(elsewhere.path().join("mail"), PLAIN).unwrap();
+    symlink(elsewhere.path().join("mail"), home.path().join("a.eml")).unwrap();
+    let all = fetched(home.path()).await;
+    assert_eq!(all, [("Inbox".to_owned(), PLAIN.to_vec(), true)]);
+    symlink(home.path(), home.path().join("circle")).unwrap();
+    let refused = SimTenant::builder().from_path(home.path()).start().await;
+    let told = refused.unwrap_err().to_string();
+    assert!(told.contains("circle is a link to a folder"), "{told}");
+}

@@ -60,7 +60,7 @@ impl Session {
     pub(super) async fn commit_staged_items(&mut self, folder: &FolderId) -> Result<(), Halt> {
         if self.is_substantive
             && self.writer.has_changes()
-            && !self.writer.known_keys_in(folder).is_empty()
+            && self.writer.count_known_in(folder) > 0
         {
             return self.commit(None).await;
         }

@@ -106,7 +106,7 @@ impl Session {
 
     /// Items that the vault holds in this folder, or knows to be missing.
     fn accounted(&self, folder: &FolderId) -> u64 {
-        let held = u64::try_from(self.writer.known_keys_in(folder).len()).unwrap_or(u64::MAX);
+        let held = self.writer.count_known_in(folder);
         let gaps = self.ledger.values().filter(|gap| gap.folder == *folder);
         let unstored = gaps
             .filter(|gap| self.writer.known(&gap.item).is_none())

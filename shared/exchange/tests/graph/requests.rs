@@ -217,13 +217,7 @@ async fn a_token_that_ends_inside_a_batch_is_renewed() {
 
     // One that is refused whatever the token is no matter of time.
     refuse(u32::MAX);
-    let error = world
-        .source
-        .sync(&world.mailbox, first)
-        .await
-        .unwrap()
-        .tree
-        .unwrap_err();
+    let error = world.source.sync(&world.mailbox, first).await.unwrap_err();
     assert_eq!(error.class, FailureClass::AuthToken);
 }
 

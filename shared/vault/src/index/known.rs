@@ -155,6 +155,13 @@ impl KnownMaps {
         lock(&self.items).get(&key.0)
     }
 
+    /// How many items are in a folder.
+    pub(crate) fn count_in(&self, folder: u32) -> usize {
+        let items = lock(&self.items);
+        let here = |latest: &Latest| latest.folder == folder && !latest.is_removed;
+        items.iter().filter(|(_, latest)| here(latest)).count()
+    }
+
     /// The items that are in a folder.
     pub(crate) fn keys_in(&self, folder: u32) -> Vec<ItemKey> {
         lock(&self.items)

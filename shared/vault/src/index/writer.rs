@@ -257,29 +257,53 @@ impl MailboxWriter {
         })
     }
 
-    /// The items that are in a folder, staged changes included.
+    /// How many items are in a folder, staged changes included.
     #[must_use]
-    pub fn known_keys_in(&self, folder: &FolderId) -> Vec<ItemKey> {
-        let mut keys: BTreeSet<ItemKey> = self
-            .state()
-            .folder_number(folder)
-            .map(|number| self.known.keys_in(number))
-            .unwrap_or_default()
-            .into_iter()
-            .collect();
-        let staging = lock(&self.staged);
-        for staged in [staging.in_flight.as_deref(), Some(&staging.open)]
-            .into_iter()
-            .flatten()
-        {
-            for (key, item) in &staged.items {
-                match &item.change {
-                    ItemChange::Put(item, _) if item.folder == *folder => keys.insert(*key),
-                    _ => keys.remove(key),
-                };
+    pub fn count_known_in(&self, folder: &FolderId) -> u64 {
+        let number = self.state().folder_number(folder);
+        let committed = number.map_or(0, |number| self.known.count_in(number));
+        let mut count = committed;
+        for (key, is_in) in self.staged_in(folder) {
+            let latest = self.known.latest(key).filter(|it| !it.is_removed);
+            let was_in = latest.is_some_and(|latest| Some(latest.folder) == number);
+            match (was_in, is_in) {
+                (false, true) => count += 1,
+                (true, false) => count = count.saturating_sub(1),
+                _ => {}
             }
         }
-        keys.into_iter().collect()
+        u64::try_from(count).unwrap_or(u64::MAX)
+    }
+
+    /// The items that are in a folder, staged changes included; sorted.
+    #[must_use]
+    pub fn known_keys_in(&self, folder: &FolderId) -> Vec<ItemKey> {
+        let number = self.state().folder_number(folder);
+        let mut keys = number.map_or(vec![], |number| self.known.keys_in(number));
+        let staged = self.staged_in(folder);
+        keys.retain(|key| !staged.contains_key(key));
+        keys.extend(
+            staged
+                .iter()
+                .filter(|(_, is_in)| **is_in)
+                .map(|(key, _)| *key),
+        );
+        keys.sort_unstable();
+        keys
+    }
+
+    /// Every item with a staged change, and whether that puts it into this folder.
+    fn staged_in(&self, folder: &FolderId) -> BTreeMap<ItemKey, bool> {
+        let staging = lock(&self.staged);
+        let staged = [staging.in_flight.as_deref(), Some(&staging.open)];
+        let items = staged.into_iter().flatten().flat_map(|it| &it.items);
+        items
+            .map(|(key, item)| {
+                let is_in =
+                    matches!(&item.change, ItemChange::Put(item, _) if item.folder == *folder);
+                (*key, is_in)
+            })
+            .collect()
     }
 
     /// The current version of an item as of the newest commit; staged changes do not count, because

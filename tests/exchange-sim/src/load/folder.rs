@@ -17,7 +17,7 @@ pub(crate) fn read(
     add: &mut impl FnMut(Found),
 ) -> Result<(), LoadError> {
     if depth > DEEPEST {
-        return Ok(());
+        return Err(LoadError::TooDeep(path.to_owned()));
     }
     let failed = |cause| read_error(path, cause);
     let mut entries: Vec<_> = std::fs::read_dir(path)
@@ -31,9 +31,13 @@ pub(crate) fn read(
             continue;
         }
         let inner = entry.path();
-        let kind = entry
-            .file_type()
-            .map_err(|cause| read_error(&inner, cause))?;
+        let failed = |cause| read_error(&inner, cause);
+        let is_link = entry.file_type().map_err(failed)?.is_symlink();
+        let kind = std::fs::metadata(&inner).map_err(failed)?.file_type();
+        if is_link && kind.is_dir() {
+            // It may lead in a circle.
+            return Err(LoadError::FolderLink(inner));
+        }
         let extension = inner
             .extension()
             .map(|text| text.to_string_lossy().to_lowercase())

@@ -55,7 +55,8 @@ fn messages(path: &Path, folders: &[String], add: &mut impl FnMut(Found)) -> Res
         entries.sort_by_key(std::fs::DirEntry::file_name);
         for entry in entries {
             let file = entry.path();
-            let about = entry.metadata().map_err(|cause| read_error(&file, cause))?;
+            // Of what a link leads to.
+            let about = std::fs::metadata(&file).map_err(|cause| read_error(&file, cause))?;
             if about.is_file() {
                 add(Found {
                     folders: folders.to_vec(),

@@ -29,6 +29,12 @@ pub enum LoadError {
     /// There is no mail in it.
     #[error("{} holds no mail: expected .eml files, an mbox file or a Maildir", .0.display())]
     NoMail(PathBuf),
+    /// A link to a folder.
+    #[error("{} is a link to a folder, which is not followed: put the folder itself there, or name it", .0.display())]
+    FolderLink(PathBuf),
+    /// Folders in folders without end.
+    #[error("{} lies too deep: folders may nest 60 deep", .0.display())]
+    TooDeep(PathBuf),
     /// There is no mailbox to load it into.
     #[error("the tenant has no mailbox to load mail into")]
     NoMailbox,

@@ -2,12 +2,13 @@
 
 use mailkeep_model::{FailureClass, FolderId, Gap, ItemFailure, ItemId};
 use mailkeep_ports::{RecordStore, Verb};
+use rand::{Rng, SeedableRng};
 use std::sync::Arc;
 
 use crate::index::commit_info::{CommitInfo, EndOfRun};
 use crate::index::filter::ItemFilter;
 use crate::index::tests::world::{
-    commit, contents, folder, info, item, list, mailbox, mime, new_mailbox, put, read,
+    commit, contents, folder, info, item, list, mailbox, mime, new_mailbox, put, read, small_writer,
 };
 use crate::index::version::Difference;
 
@@ -371,4 +372,38 @@ fn futures_can_move_among_threads() {
         view.item(crate::ids::ItemKey(1)).await.unwrap();
         view.snapshots(None, 1).await.unwrap();
     });
+}
+
+/// At every point, and with changes on top of changes, the count is that of the keys.
+#[tokio::test]
+async fn items_of_a_folder_are_counted_as_they_are_listed() {
+    let (_, mailbox) = new_mailbox();
+    let writer = small_writer(&mailbox).await.unwrap();
+    let mut draw = rand_chacha::ChaCha8Rng::seed_from_u64(11);
+    let mut model = std::collections::BTreeMap::new();
+    for step in 0..600 {
+        let id = format!("m{}", draw.random_range(0..60));
+        let folder = ["inbox", "archive"][draw.random_range(0..2)];
+        if draw.random_bool(0.3) {
+            let id = ItemId(id);
+            if writer.known(&id).is_some() {
+                writer.remove_item(&id);
+            }
+            model.remove(&writer.key(&id));
+        } else {
+            let item = item(&id, folder, step);
+            model.insert(writer.key(&item.id), folder);
+            put(&writer, item, &mime(&id)).await.unwrap();
+        }
+        if draw.random_bool(0.05) {
+            commit(&writer).await.unwrap();
+        }
+        for folder in ["inbox", "archive"] {
+            let keys = writer.known_keys_in(&FolderId(folder.into()));
+            let count = writer.count_known_in(&FolderId(folder.into()));
+            let held = model.iter().filter(|(_, at)| **at == folder);
+            assert_eq!(keys, held.map(|(key, _)| *key).collect::<Vec<_>>());
+            assert_eq!(count, keys.len() as u64, "{folder} after step {step}");
+        }
+    }
 }
