@@ -123,6 +123,30 @@ pub(crate) fn starts_with(path: &FolderPath, top: &FolderPath) -> bool {
             .all(|(a, b)| a.to_lowercase() == b.to_lowercase())
 }
 
+/// How many items are selected, and their bytes.
+pub(crate) async fn count(
+    view: &MailboxView,
+    folders: &[SelectedFolder],
+    filter: &ItemFilter,
+) -> Result<(u64, u64), EngineError> {
+    let (mut items, mut bytes) = (0, 0);
+    for folder in folders {
+        let mut from = None;
+        loop {
+            let page = page(view, folder, filter, from).await?;
+            for version in &page.items {
+                items += 1;
+                bytes += version.item.size_bytes;
+            }
+            match page.next {
+                Some(next) => from = Some(next),
+                None => break,
+            }
+        }
+    }
+    Ok((items, bytes))
+}
+
 /// One page of a folder's selected items.
 pub(crate) async fn page(
     view: &MailboxView,

@@ -209,22 +209,8 @@ impl From<VaultError> for Failure {
 
 impl Export<'_> {
     async fn count(&mut self, folders: &[SelectedFolder]) -> Result<(), EngineError> {
-        let (mut items, mut bytes) = (0, 0);
-        for folder in folders {
-            let mut from = None;
-            loop {
-                let filter = &self.request.selection.filter;
-                let page = select::page(&self.view, folder, filter, from).await?;
-                for version in &page.items {
-                    items += 1;
-                    bytes += version.item.size_bytes;
-                }
-                match page.next {
-                    Some(next) => from = Some(next),
-                    None => break,
-                }
-            }
-        }
+        let filter = &self.request.selection.filter;
+        let (items, bytes) = select::count(&self.view, folders, filter).await?;
         self.progress.items_expected = Some(items);
         self.observer
             .event(&Event::TransferStarted { items, bytes });
@@ -367,14 +353,10 @@ impl Export<'_> {
             class: FailureClass::Vault,
         });
         if self.summary.problems.len() < MAX_PROBLEMS {
-            let folders = self.view.folders().iter();
-            let mut folders = folders.filter(|f| f.folder.id == version.item.folder);
+            let folder = self.view.folder(&version.item.folder);
             self.summary.problems.push(ItemProblem {
                 item: version.key.to_string(),
-                folder: folders
-                    .next()
-                    .map(|f| f.path.to_string())
-                    .unwrap_or_default(),
+                folder: folder.map(|it| it.path.to_string()).unwrap_or_default(),
                 class: Some(FailureClass::Vault),
                 code: vault_code(error).into(),
                 message: error.to_string(),

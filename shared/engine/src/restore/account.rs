@@ -155,14 +155,10 @@ impl Restore {
             });
         }
         if self.summary.problems.len() < MAX_PROBLEMS {
-            let folders = self.view.folders().iter();
-            let mut folders = folders.filter(|f| f.folder.id == version.item.folder);
+            let folder = self.view.folder(&version.item.folder);
             self.summary.problems.push(ItemProblem {
                 item: version.key.to_string(),
-                folder: folders
-                    .next()
-                    .map(|f| f.path.to_string())
-                    .unwrap_or_default(),
+                folder: folder.map(|it| it.path.to_string()).unwrap_or_default(),
                 class,
                 code: code.to_owned(),
                 message,

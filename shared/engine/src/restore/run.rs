@@ -187,22 +187,8 @@ impl Restore {
     }
 
     async fn count(&mut self, selected: &[SelectedFolder]) -> Result<(), End> {
-        let (mut items, mut bytes) = (0, 0);
-        for folder in selected {
-            let mut from = None;
-            loop {
-                let filter = &self.request.selection.filter;
-                let page = select::page(&self.view, folder, filter, from).await?;
-                for version in &page.items {
-                    items += 1;
-                    bytes += version.item.size_bytes;
-                }
-                match page.next {
-                    Some(next) => from = Some(next),
-                    None => break,
-                }
-            }
-        }
+        let filter = &self.request.selection.filter;
+        let (items, bytes) = select::count(&self.view, selected, filter).await?;
         self.progress.items_expected = Some(items);
         self.observer
             .event(&Event::TransferStarted { items, bytes });

@@ -222,8 +222,7 @@ impl ObjectCheck<'_> {
         loop {
             let page = self.view.items_in_packs(bad, after.as_ref(), PAGE).await?;
             for version in page.items {
-                let mut folders = self.view.folders().iter();
-                let folder = folders.find(|f| f.folder.id == version.item.folder);
+                let folder = self.view.folder(&version.item.folder);
                 self.report.add(Finding {
                     mailbox: self.place.mailbox.to_string(),
                     address: self.place.address.clone(),

@@ -119,7 +119,7 @@ impl MailboxCheck<'_> {
             });
         }
         for gap in view.gaps() {
-            let folder = view.folders().iter().find(|f| f.folder.id == gap.folder);
+            let folder = view.folder(&gap.folder);
             self.report.add(Finding {
                 mailbox: id.to_string(),
                 address: self.place.address.clone(),

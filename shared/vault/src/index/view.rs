@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use mailkeep_model::Gap;
+use mailkeep_model::{FolderId, Gap};
 
 use crate::core::MailboxCore;
 use crate::error::VaultError;
@@ -208,6 +208,12 @@ impl MailboxView {
     #[must_use]
     pub fn folders(&self) -> &[StoredFolder] {
         &self.inner.folders
+    }
+
+    /// The folder of this id, unless it is unknown here.
+    #[must_use]
+    pub fn folder(&self, id: &FolderId) -> Option<&StoredFolder> {
+        self.folders().iter().find(|it| it.folder.id == *id)
     }
 
     /// Items that are missing.
