@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The whole product on an AWS emulator, with the real programs of the functions.
 
-    localstack/run             deploys, makes a job by the API, lets the schedule fire, shows runs, items and a restored mail
+    localstack/run             deploys, makes a job by the API, lets the schedule fire, shows runs, items, a restored mail and an export
     localstack/run --keep      the same, and everything goes on running until Ctrl-C
     localstack/run --check     the same, and then everything that can go wrong
 """
@@ -41,7 +41,7 @@ def main() -> None:
         say(f"infra/template.yaml is deployed at {world.emulator.url}")
         world.make_vault()
         say(f"the vault is made: {world.outputs['VaultAddress']}")
-        chosen = scenarios.ALL if arguments.check else [scenarios.whole_way]
+        chosen = scenarios.ALL if arguments.check else [scenarios.whole_way, scenarios.restores_and_exports]
         if arguments.only:
             chosen = [one for one in scenarios.ALL if one.__name__ in arguments.only]
         for scenario in chosen:

@@ -1,19 +1,15 @@
 """What must hold, shown on the deployed stack with the real programs of the functions."""
 
 import json
-import os
-import random
-import signal
-import threading
 import time
 
-from . import proxy as faults
+from .operations import export_of, files_of, mails_in, on_a_laptop, restore, restores_and_exports
 from .processes import until
 from .proxy import Rule
+from .tokens import signed_tokens
+from .trouble import Trouble
+from .upkeep import redrive, retention, somebody_is_told
 from .world import World
-
-
-MOST_KILLED = {"Worker": 5, "Scheduler": 2}
 
 
 def whole_way(world: World, say) -> dict:
@@ -84,40 +80,11 @@ def faulty_day(world: World, say) -> None:
     for address in world.tenant.addresses():
         for _ in range(12):
             world.tenant.tell("add_mail", mailbox=address, folder="inbox")
-    chances = [
-        (faults.S3_SLOW, 0.15), (faults.S3_CONFLICT, 0.3), (faults.S3_LOST, 0.2),
-        (faults.TABLE_SLOW, 0.03), (faults.TABLE_LOST, 0.03), (faults.QUEUE_TWICE, 0.5),
-    ]  # fmt: skip
-    world.proxy.rules = [Rule(**{k: v for k, v in vars(rule).items() if k not in ("hits", "share")}, share=share) for rule, share in chances]
-    stop, killed = threading.Event(), []
-
-    def killer() -> None:
-        chance = random.Random(5)
-        while not stop.wait(chance.uniform(0.2, 1.0)):
-            functions = world.emulator.functions()
-            for victim, name in functions.items():
-                # Workers above all; the planner twice.
-                kind = "Worker" if "-Worker-" in name else "Scheduler" if "-Scheduler-" in name else None
-                if kind is None or killed.count(kind) >= MOST_KILLED[kind] or chance.random() < 0.5:
-                    continue
-                try:
-                    os.kill(victim, signal.SIGKILL)
-                    killed.append(kind)
-                except ProcessLookupError:
-                    pass
-
     job = world.job("faulty day", concurrent_mailboxes=3)
-    assassin = threading.Thread(target=killer)
-    assassin.start()
-    try:
-        # The API lies behind the same faults: who gets no answer asks again, with the same key.
-        persistent(world, "POST", f"/v1/jobs/{job}/run")
+    with Trouble(world) as trouble:
+        trouble.ask("POST", f"/v1/jobs/{job}/run")
         until("the run ends", 150, lambda: quiet(world, job), 1)
-    finally:
-        stop.set()
-        assassin.join()
-        hits = {f"{rule.service} {rule.status}{' lost' if rule.is_after else ''}{' twice' if rule.is_twice else ''}": rule.hits for rule in world.proxy.rules}
-        world.proxy.rules = []
+    killed, hits = trouble.killed, trouble.hits
     run = world.ended(job, 1, 60)
     tasks = world.tasks(job, 1)
     say(f"{len(killed)} functions were killed, {hits}: {run['state']['code']}")
@@ -131,18 +98,17 @@ def faulty_day(world: World, say) -> None:
     assert world.run(job, 1) == run, "an old message changed a run that is over"
 
 
-def persistent(world: World, method: str, path: str):
-    """Asks until there is an answer."""
-
-    def ask():
-        try:
-            return world.api(method, path, {}, headers={"Idempotency-Key": path.replace("/", "-")[-60:]}) or True
-        except AssertionError as refused:
-            if any(f": {status} " in str(refused) for status in (409, 500, 502, 503, 504)):
-                return None
-            raise
-
-    return until(f"{method} {path}", 60, ask, 1)
+def faulty_operations(world: World, say) -> None:
+    """The same while a mailbox is restored into another one, and exported: everything arrives, once."""
+    ann, bob = world.tenant.addresses()[:2]
+    expected = sorted(on_a_laptop(world, ann, "before-trouble"))
+    with Trouble(world, seed=9) as trouble:
+        done = restore(world, ann, bob, "Through trouble", trouble.ask)
+        made = export_of(world, ann, trouble.ask)
+    files = files_of(world, made)
+    assert sorted(mails_in(files)) == expected, "the export lacks something, or holds something twice"
+    say(f"{len(trouble.killed)} functions were killed, {trouble.hits}: {done['done']['created']} mails restored, {len(expected)} exported")
+    assert trouble.killed.count("Worker") >= 1 and sum(trouble.hits.values()) >= 5, (trouble.killed, trouble.hits)
 
 
 def quiet(world: World, job: str):
@@ -238,4 +204,7 @@ def removed(world: World, say) -> None:
     say(f"the stack is deleted, the vault is still there: {kept['VaultAddress']}")
 
 
-ALL = [whole_way, unchanged, faulty_day, long_run, poison, stack_is_gone, removed]
+ALL = [
+    whole_way, restores_and_exports, unchanged, faulty_day, faulty_operations, long_run, poison, redrive, retention,
+    somebody_is_told, signed_tokens, stack_is_gone, removed,
+]  # fmt: skip

@@ -13,6 +13,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from .processes import ACCOUNT, REPOSITORY, Emulator, Tenant, environment, until
+from .news import KEY, Receiver
 from .proxy import Proxy
 
 sys.path.insert(0, str(REPOSITORY / "infra"))
@@ -36,6 +37,7 @@ class World:
         self.emulator = Emulator(ministack, folder / "emulator.log", port)
         self.proxy = Proxy(self.emulator.url)
         self.tenant = Tenant(programs / "exchange-sim", mailboxes, items)
+        self.receiver = Receiver()
         self.session = boto3.Session(
             aws_access_key_id=ACCOUNT["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=ACCOUNT["AWS_SECRET_ACCESS_KEY"],
@@ -43,18 +45,26 @@ class World:
         )
         make = self.session.client
         self.session.client = lambda name: make(name, endpoint_url=self.emulator.url)
+        secrets = self.session.client("secretsmanager")
+        secrets.create_secret(Name="mailkeep-news-key", SecretString=KEY)
+        made = secrets.create_secret(Name="mailkeep-news", SecretString=self.receiver.settings())
+        self.notifications = made["ARN"]
 
     def __enter__(self) -> "World":
         return self
 
     def __exit__(self, *_failure) -> None:
         self.tenant.stop()
+        self.receiver.stop()
         self.proxy.stop()
         self.emulator.stop()
 
     def deploy(self, **parameters: str) -> None:
         """Deploys or updates the stack; the functions reach AWS through the proxy."""
-        given = {"Arch": "x86_64", "AwsEndpointUrl": self.proxy.url, "ApiRoles": json.dumps({CALLER: ["administrator"]})}
+        given = {
+            "Arch": "x86_64", "AwsEndpointUrl": self.proxy.url, "ApiRoles": json.dumps({CALLER: ["administrator"]}),
+            "NotificationsSecret": self.notifications,
+        }  # fmt: skip
         self.outputs = deploy.deploy(self.session, self.stack, self.packages, given | parameters)
         # The emulator takes a parameter's number for a text here, which the real service does not.
         functions = self.session.client("lambda")
@@ -85,13 +95,16 @@ class World:
             MAILKEEP_CLIENT_SECRET=access["client_secret"],
         )  # fmt: skip
 
-    def api(self, method: str, path: str, body=None, status: int | None = None, headers: dict | None = None):
-        """Calls the API, signed."""
+    def api(self, method: str, path: str, body=None, status: int | None = None, headers: dict | None = None, token: str = ""):
+        """Calls the API, signed, or with a token."""
         url = f"{self.emulator.url}/_aws/execute-api/{self.outputs['HttpApiId']}{path}"
         data = None if body is None else json.dumps(body).encode()
         request = AWSRequest(method, url, data=data, headers={"Content-Type": "application/json"} | (headers or {}))
         keys = Credentials(ACCOUNT["AWS_ACCESS_KEY_ID"], ACCOUNT["AWS_SECRET_ACCESS_KEY"])
-        SigV4Auth(keys, "execute-api", ACCOUNT["AWS_REGION"]).add_auth(request)
+        if token:
+            request.headers["Authorization"] = f"Bearer {token}"
+        else:
+            SigV4Auth(keys, "execute-api", ACCOUNT["AWS_REGION"]).add_auth(request)
         sent = urllib.request.Request(url, data, dict(request.headers), method=method)
         try:
             with urllib.request.urlopen(sent, timeout=60) as answer:
@@ -101,6 +114,16 @@ class World:
         if code != status and not (status is None and 200 <= code < 300):
             raise AssertionError(f"{method} {path}: {code} {text.decode()}")
         return json.loads(text) if text else None
+
+    def invoke(self, function: str, event: dict | None = None):
+        """Calls a function as its schedule does; gives its answer."""
+        functions = self.session.client("lambda")
+        names = [it["FunctionName"] for it in functions.list_functions()["Functions"]]
+        name = next(name for name in names if f"-{function}-" in name)
+        answer = functions.invoke(FunctionName=name, Payload=json.dumps(event or {}))
+        text = answer["Payload"].read()
+        assert "FunctionError" not in answer, text
+        return json.loads(text)
 
     def pages(self, path: str) -> list[dict]:
         """All entries of a list."""
