@@ -1,7 +1,7 @@
 """The HTTP API, against its own description, by a property-based client that others wrote.
 
 schemathesis makes requests from the OpenAPI document, right ones and wrong ones, and checks each answer: no server
-error, a documented status, content type and schema, and nothing without credentials.
+error, a documented status, content type and schema, nothing without credentials, and nothing that the document forbids.
 """
 
 import json
@@ -78,12 +78,17 @@ def values_that_exist(service):
     job = {"name": "Property", "connection": "simulated", "storage": "main"}
     made = ask(service, "POST", "/v1/jobs", json=job)["id"]
     doomed = ask(service, "POST", "/v1/jobs", json={**job, "name": "Doomed"})["id"]
+    target = {"connection": "simulated"}
+    restore = ask(service, "POST", "/v1/restores", json={"mailbox": mailbox, "target": target})["id"]
+    export = ask(service, "POST", "/v1/exports", json={"mailbox": mailbox, "is_confirmed": True})["id"]
     everywhere = {
         "mailbox": [mailbox, "unknown"],
         "item": [item["id"] for item in items[:3]],
         "job": [made, "unknown"],
         "connection": ["simulated"],
         "storage": ["main", "unknown"],
+        "restore": [restore, "unknown"],
+        "export": [export, "unknown"],
     }
     elsewhere = {
         "deleteJob": {"job": [doomed]},
@@ -123,7 +128,7 @@ def test_answers_are_as_the_document_says(service, tmp_path):
         SEED,
         "--checks",
         "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
-        "response_schema_conformance,unsupported_method,allow_header_conformance,ignored_auth",
+        "response_schema_conformance,unsupported_method,allow_header_conformance,ignored_auth,negative_data_rejection",
         "--continue-on-failure",
         "--no-color",
     ]

@@ -8,6 +8,7 @@ use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+use super::strict::Strict;
 use crate::problem::Problem;
 
 /// A body in JSON. The type refuses unknown fields.
@@ -30,7 +31,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let bytes = json_bytes(request, state).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
+        read(&bytes).map(Self).map_err(|error| {
             // The place is told apart, it says little where the message names the field.
             wrong_json(&error, error.to_string())
         })
@@ -42,7 +43,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for SecretJson<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let bytes = Zeroizing::new(json_bytes(request, state).await?.to_vec());
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
+        read(&bytes).map(Self).map_err(|error| {
             // What serde says may quote what was sent.
             let message = error.to_string();
             let names_fields_only = ["unknown field", "missing field", "duplicate field"]
@@ -80,6 +81,14 @@ async fn json_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes
         "unsupported_media_type",
         "send JSON, with the header Content-Type: application/json",
     ))
+}
+
+/// Reads a whole body.
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+    let mut body = serde_json::Deserializer::from_slice(bytes);
+    let value = T::deserialize(Strict::new(&mut body))?;
+    body.end()?;
+    Ok(value)
 }
 
 fn wrong_json(error: &serde_json::Error, message: String) -> Problem {

@@ -7,6 +7,7 @@ mod guard;
 mod openapi;
 mod precondition;
 mod shell;
+mod strict;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;

@@ -333,6 +333,11 @@ async fn test(
     _: Nothing,
     crate::http::Json(body): crate::http::Json<TestBody>,
 ) -> Given<TestResult> {
+    let is_id = |id: &String| (1..=1_000).contains(&id.chars().count());
+    if body.mailbox.as_ref().is_some_and(|id| !is_id(id)) {
+        let problem = "has 1 to 1000 characters; leave it out to try a likely mailbox";
+        return Err(Problem::field("mailbox", problem));
+    }
     let source = open(&api, existing(&api, &name).await?)?;
     let asking = async {
         let mailbox = match body.mailbox {

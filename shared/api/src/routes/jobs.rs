@@ -6,7 +6,7 @@ use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
 use http::{HeaderValue, StatusCode, header};
 use mailkeep_engine::job::{self, EditWhen, JobRecord, StartRequest};
-use mailkeep_engine::ledger::JobId;
+use mailkeep_engine::ledger::{JobError, JobId};
 use mailkeep_engine::run::{RunRecord, RunScope};
 use mailkeep_model::job::{Hooks, JobDefinition, JobKind};
 use mailkeep_model::state::{State as RunState, Vocabulary};
@@ -348,6 +348,11 @@ async fn edit(
     crate::http::Json(definition): crate::http::Json<JobDefinition>,
 ) -> Result<Response, Problem> {
     let job = record(&api, &job).await?;
+    // A precondition counts only for what would be done without it (RFC 9110, 13.2.1).
+    let problems = definition.problems();
+    if !problems.is_empty() {
+        return Err(JobError::Invalid(problems).into());
+    }
     let expected = if_match.required(job.newest)?;
     let current = api.jobs().definition_of(&job, job.newest).await?;
     check_hooks(&who, &definition.hooks, &current.hooks)?;

@@ -12,6 +12,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::problem::Problem;
 
+/// Longest secret.
+const MAX_SECRET: usize = 16_384;
 /// Most mailboxes of an organisation that may be named.
 const MAX_MAILBOXES: usize = 10_000;
 
@@ -183,8 +185,10 @@ impl fmt::Debug for Secret {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        if text.is_empty() {
-            return Err(serde::de::Error::custom("a secret is not empty"));
+        // Characters count, as in the schema.
+        if text.is_empty() || text.chars().count() > MAX_SECRET {
+            let words = "a secret has 1 to 16384 characters";
+            return Err(serde::de::Error::custom(words));
         }
         Ok(Self(SecretString::from(text)))
     }
@@ -200,7 +204,7 @@ impl JsonSchema for Secret {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "minLength": 1, "maxLength": 16384, "writeOnly": true})
+        json_schema!({"type": "string", "minLength": 1, "maxLength": MAX_SECRET, "writeOnly": true})
     }
 }
 

@@ -56,6 +56,37 @@ async fn what_is_not_understood_is_refused_with_a_reason() {
     world.get("/v1/jobs/%FF").await.expect(404);
 }
 
+/// What the document does not permit is not taken, either, even where it could be understood.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_document_forbids_is_refused() {
+    let world = World::start().await;
+    let (_, mailbox) = world.mailbox().await;
+    let search = format!("/v1/mailboxes/{mailbox}/items/search");
+    for list in [json!([]), json!({"filter": []})] {
+        let refused = world.post(&search, &list).await;
+        let problem = refused.problem(422, "invalid_body");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("expected an object"), "{detail}");
+    }
+    world.connect("simulated").await;
+    let test = "/v1/connections/simulated/test";
+    for wrong in ["", &"x".repeat(1_001)] {
+        let refused = world.post(test, &json!({"mailbox": wrong})).await;
+        let problem = refused.problem(422, "invalid_field");
+        assert_eq!(problem["errors"][0]["field"], "mailbox");
+    }
+    let secret = "s".repeat(16_385);
+    let connection = json!({"name": "new", "reach": {"graph": {
+        "tenant": "t", "client_id": "c", "credential": {"secret": secret},
+    }}});
+    let refused = world.post("/v1/connections", &connection).await;
+    let problem = refused.problem(422, "invalid_body");
+    assert!(!problem.to_string().contains("ssss"), "{problem}");
+    let ask = world.ask(Role::Administrator, "DELETE", "/v1/jobs/x");
+    let empty = ask.header("if-match", "").send().await;
+    empty.problem(400, "invalid_request");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_has_its_id_and_is_not_stored_on_the_way() {
     let world = World::start().await;
