@@ -3,6 +3,7 @@
 pub mod api;
 pub mod browse;
 pub mod connection;
+pub mod estimate;
 pub mod job;
 pub mod keys;
 pub mod notify;
@@ -22,6 +23,7 @@ pub use browse::{CatArgs, DiffArgs, ExportArgs, ExportFormat, FindArgs, LsArgs, 
 pub use connection::{
     AddArgs, Cloud, ConnectionCommand, ExchangeAccess, ExchangeArgs, ExchangeLogin, TestArgs,
 };
+pub use estimate::{EstimateArgs, StorageClassArg};
 pub use job::{ApplyArgs, DatabaseArgs, JobCommand, ServeArgs, WhenActiveArgs};
 pub use keys::{DrillArgs, EraseArgs, KeyAddArgs, KeyCommand, KeyRotateArgs, RestartArgs};
 pub use notify::NotifyCommand;
@@ -187,6 +189,8 @@ pub enum Command {
     /// Mail and webhooks that tell of jobs: check their settings, send a test message
     #[command(subcommand)]
     Notify(NotifyCommand),
+    /// Estimate what a deployment in an AWS account asks for, costs and takes; needs no vault
+    Estimate(EstimateArgs),
     /// Show how much the vault holds
     Stats(StatsArgs),
     /// Who can open the vault: list, add, remove, rotate

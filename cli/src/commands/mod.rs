@@ -7,9 +7,11 @@ mod cat;
 mod connection;
 mod drill;
 mod erase;
+mod estimate;
 mod export;
 mod find;
 mod folders;
+mod groups;
 mod hold;
 mod http;
 mod init;
@@ -82,6 +84,7 @@ pub async fn run(session: &Session, command: &Command) -> Result<Exit, CliError>
         Command::Hold(command) => hold::run(session, command).await,
         Command::ApiKey(command) => api_key::run(session, command).await,
         Command::Notify(command) => notify::run(session, command).await,
+        Command::Estimate(args) => estimate::run(session, args),
         Command::Stats(args) => stats::run(session, args).await,
         Command::Completions { shell } => completions(session, *shell),
     }

@@ -149,7 +149,8 @@ impl MetricLine<'_> {
             "Timestamp": metrics.clock.now().timestamp_millis(),
             "CloudWatchMetrics": [{
                 "Namespace": NAMESPACE,
-                "Dimensions": [["Stack"], ["Stack", "Function"]],
+                // Each further combination would be a metric that is paid for; logs know the function.
+                "Dimensions": [["Stack"]],
                 "Metrics": self.definitions,
             }],
         });
@@ -214,7 +215,7 @@ mod tests {
             (&json!(7), &json!([1, 2]))
         );
         // Every dimension and every metric has to be a member.
-        for name in directive["Dimensions"][1].as_array().unwrap() {
+        for name in directive["Dimensions"][0].as_array().unwrap() {
             assert!(line[name.as_str().unwrap()].is_string(), "{name}");
         }
         assert!(line["_aws"]["Timestamp"].is_i64() && line["task"] == "job-1/abc");

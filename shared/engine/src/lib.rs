@@ -10,6 +10,7 @@ pub mod claim;
 pub mod cursor;
 pub mod engine;
 pub mod error;
+pub mod estimate;
 pub mod event;
 pub mod export;
 pub mod hooks;

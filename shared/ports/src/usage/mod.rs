@@ -52,6 +52,65 @@ pub struct UsageCounts {
 }
 
 impl UsageCounts {
+    /// Nothing asked.
+    pub const NOTHING: Self = Self {
+        store_puts: 0,
+        store_gets: 0,
+        store_heads: 0,
+        store_lists: 0,
+        store_deletes: 0,
+        store_retentions: 0,
+        store_bytes_written: 0,
+        store_bytes_read: 0,
+        table_reads: 0,
+        table_writes: 0,
+        table_read_units: 0,
+        table_write_units: 0,
+        queue_requests: 0,
+        queue_messages: 0,
+        throttles: 0,
+        failures: 0,
+    };
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        self.each(other, u64::saturating_add)
+    }
+
+    /// What was asked since an earlier count.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        self.each(earlier, u64::saturating_sub)
+    }
+
+    /// The same so many times.
+    #[must_use]
+    pub fn times(self, number: u64) -> Self {
+        self.each(self, |count, _| count.saturating_mul(number))
+    }
+
+    fn each(self, other: Self, of: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            store_puts: of(self.store_puts, other.store_puts),
+            store_gets: of(self.store_gets, other.store_gets),
+            store_heads: of(self.store_heads, other.store_heads),
+            store_lists: of(self.store_lists, other.store_lists),
+            store_deletes: of(self.store_deletes, other.store_deletes),
+            store_retentions: of(self.store_retentions, other.store_retentions),
+            store_bytes_written: of(self.store_bytes_written, other.store_bytes_written),
+            store_bytes_read: of(self.store_bytes_read, other.store_bytes_read),
+            table_reads: of(self.table_reads, other.table_reads),
+            table_writes: of(self.table_writes, other.table_writes),
+            table_read_units: of(self.table_read_units, other.table_read_units),
+            table_write_units: of(self.table_write_units, other.table_write_units),
+            queue_requests: of(self.queue_requests, other.queue_requests),
+            queue_messages: of(self.queue_messages, other.queue_messages),
+            throttles: of(self.throttles, other.throttles),
+            failures: of(self.failures, other.failures),
+        }
+    }
+
     /// Requests to the store.
     #[must_use]
     pub fn store_requests(&self) -> u64 {
