@@ -56,4 +56,7 @@ pub struct NotifyTestArgs {
     /// Only this webhook, by its name in the settings (repeatable)
     #[arg(long = "webhook", value_name = "NAME")]
     pub webhooks: Vec<String>,
+    /// Only this topic of Amazon SNS, by its name in the settings (repeatable)
+    #[arg(long = "topic", value_name = "NAME")]
+    pub topics: Vec<String>,
 }

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use mailkeep_aws::{AwsNotify, AwsSettings};
 use mailkeep_engine::ledger::JobError;
 use mailkeep_engine::news::{Desk, NewsError, send_test};
 use mailkeep_local::LocalNotify;
 use mailkeep_model::news::{NotificationSettings, Tone};
-use mailkeep_ports::Recipient;
+use mailkeep_ports::{Notify, Recipient};
 
 use crate::args::notify::{NewsArgs, NotifyCommand, NotifyTestArgs, SettingsArgs};
 use crate::output::{Column, Table, human};
@@ -43,7 +44,7 @@ async fn test(session: &Session, args: &NotifyTestArgs) -> Result<Exit, CliError
     let settings = settings(&args.settings.settings)?;
     let recipients = recipients(&settings, args);
     if recipients.is_empty() {
-        let cause = "the settings name nobody; give --mail or --webhook";
+        let cause = "the settings name nobody; give --mail, --webhook or --topic";
         return Err(CliError::Usage(cause.to_owned()));
     }
     let notify = notify(session, &settings).await?;
@@ -51,10 +52,11 @@ async fn test(session: &Session, args: &NotifyTestArgs) -> Result<Exit, CliError
     let mut exit = Exit::Done;
     for to in recipients {
         let (now, number) = (session.clock.now(), session.rng.next_u64());
-        let sent = send_test(&notify, &to, now, number).await;
+        let sent = send_test(&*notify, &to, now, number).await;
         let (kind, name) = match &to {
             Recipient::Mail(address) => ("mail", address),
             Recipient::Webhook(name) => ("webhook", name),
+            Recipient::Topic(name) => ("topic", name),
         };
         let error = sent.err().map(|error| error.to_string());
         output.object(&serde_json::json!({
@@ -143,13 +145,19 @@ pub(super) fn settings(path: &Path) -> Result<NotificationSettings, CliError> {
 /// What delivers by these settings.
 ///
 /// # Errors
-/// When a secret or certificate is not where they say.
+/// When a secret or certificate is not where they say, or AWS is needed and nothing says where it is.
 pub(super) async fn notify(
     session: &Session,
     settings: &NotificationSettings,
-) -> Result<LocalNotify, CliError> {
+) -> Result<Arc<dyn Notify>, CliError> {
     let made = LocalNotify::new(settings, session.input.secrets(), &session.clock).await;
-    made.map_err(|error| CliError::Usage(error.to_string()))
+    let made = made.map_err(|error| CliError::Usage(error.to_string()))?;
+    if !AwsNotify::is_needed(settings) {
+        return Ok(Arc::new(made));
+    }
+    let config = AwsSettings::default().load().await;
+    let config = config.map_err(|error| CliError::Usage(error.to_string()))?;
+    Ok(Arc::new(AwsNotify::new(&config, settings, Arc::new(made))))
 }
 
 /// Those given, or everybody whom the settings name, each once.
@@ -157,12 +165,14 @@ fn recipients(settings: &NotificationSettings, args: &NotifyTestArgs) -> Vec<Rec
     let mut found: Vec<Recipient> = vec![];
     let mail = args.mail.iter().cloned().map(Recipient::Mail);
     let webhooks = args.webhooks.iter().cloned().map(Recipient::Webhook);
-    found.extend(mail.chain(webhooks));
+    let topics = args.topics.iter().cloned().map(Recipient::Topic);
+    found.extend(mail.chain(webhooks).chain(topics));
     if found.is_empty() {
         for card in [Tone::Good, Tone::Bad].map(|tone| settings.card(tone)) {
             let mail = card.mail_to.addresses().iter().cloned();
             found.extend(mail.map(Recipient::Mail));
             found.extend(card.webhooks.iter().cloned().map(Recipient::Webhook));
+            found.extend(card.topics.iter().cloned().map(Recipient::Topic));
         }
     }
     found.sort();

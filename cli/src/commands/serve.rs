@@ -11,7 +11,7 @@ use mailkeep_engine::plan::{PlanSettings, Planner};
 use mailkeep_engine::run_log::{LogKeep, RunLogs};
 use mailkeep_engine::work::{Site, VaultSite, WorkSettings, Worked, Worker};
 use mailkeep_engine::{Quiet, StopSignal};
-use mailkeep_local::{Database, FolderLogs, LocalHooks, LocalNotify};
+use mailkeep_local::{Database, FolderLogs, LocalHooks};
 use mailkeep_model::news::NotificationSettings;
 use mailkeep_ports::{Clock, Queue, Store};
 use mailkeep_setup::VaultConnections;
@@ -112,7 +112,7 @@ pub(super) async fn run(session: &Session, args: &ServeArgs) -> Result<Exit, Cli
 struct Messenger {
     desk: Desk,
     settings: NotificationSettings,
-    notify: LocalNotify,
+    notify: Arc<dyn mailkeep_ports::Notify>,
     clock: Arc<dyn Clock>,
     stop: StopSignal,
 }
@@ -138,7 +138,7 @@ impl Messenger {
     async fn work(self) {
         loop {
             let is_last = self.stop.is_stopped();
-            let worked = self.desk.work(&self.settings, &self.notify).await;
+            let worked = self.desk.work(&self.settings, &*self.notify).await;
             if let Err(error) = &worked {
                 tracing::error!(%error, "news cannot be dealt with; trying again");
             }

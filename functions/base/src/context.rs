@@ -63,6 +63,12 @@ impl Context {
         &self.inner.environment
     }
 
+    /// Where AWS is and who we are there.
+    #[must_use]
+    pub fn config(&self) -> &SdkConfig {
+        &self.inner.config
+    }
+
     /// Time.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {

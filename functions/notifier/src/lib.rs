@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mailkeep_aws::AwsNotify;
 use mailkeep_engine::news::Desk;
 use mailkeep_function::{Context, Deadline, Function, FunctionError, Unit};
 use mailkeep_local::LocalNotify;
@@ -60,9 +61,13 @@ impl NotifierFunction {
         };
         let notify = LocalNotify::new(&settings, &secrets, self.context.clock()).await;
         let notify = notify.map_err(|error| FunctionError::Setting(error.to_string()))?;
+        let mut notify: Arc<dyn Notify> = Arc::new(notify);
+        if AwsNotify::is_needed(&settings) {
+            notify = Arc::new(AwsNotify::new(self.context.config(), &settings, notify));
+        }
         let fresh = Known {
             settings: Arc::new(settings),
-            notify: Arc::new(notify),
+            notify,
             read_at: now,
         };
         *known = Some(fresh.clone());

@@ -16,6 +16,8 @@ pub enum Recipient {
     Mail(String),
     /// A webhook, by its name in the settings.
     Webhook(String),
+    /// A topic of Amazon SNS, by its name in the settings.
+    Topic(String),
 }
 
 /// What is told, in a form for people and one for programs.
@@ -144,5 +146,32 @@ impl Notify for MemoryNotify {
             Some((_, kind, _)) => Err(NotifyError::new(kind, "a test wants it so")),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::{self, KnownRecipients, Mailroom};
+
+    #[async_trait]
+    impl Mailroom for MemoryNotify {
+        async fn arrived(&self) -> Vec<String> {
+            let all = self.delivered().into_iter();
+            all.map(|(_, message)| message.json).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        let memory = MemoryNotify::new();
+        let nobody = Recipient::Mail("nobody@contoso.example".to_owned());
+        memory.fail_next(nobody.clone(), NotifyErrorKind::BadAddress, false);
+        let known = KnownRecipients {
+            good: Recipient::Webhook("ops".to_owned()),
+            bad: vec![nobody],
+            mailroom: &memory,
+        };
+        conformance::notify(&memory, &known).await.unwrap();
     }
 }

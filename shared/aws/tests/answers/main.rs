@@ -3,6 +3,7 @@
 
 mod canned;
 mod kms;
+mod notify;
 mod queue;
 mod s3;
 mod table;

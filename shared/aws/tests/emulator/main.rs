@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod kms;
+mod notify;
 mod queue;
 mod s3;
 mod secrets;

@@ -37,6 +37,7 @@ impl Undelivered {
             let to = match &target.to {
                 To::Mail(address) => address.clone(),
                 To::Webhook(name) => format!("webhook {name}"),
+                To::Topic(name) => format!("topic {name}"),
             };
             Some((to, why.clone()))
         });

@@ -51,6 +51,7 @@ pub(super) struct Target {
 pub(super) enum To {
     Mail(String),
     Webhook(String),
+    Topic(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +83,7 @@ impl Target {
         match &self.to {
             To::Mail(address) => Recipient::Mail(address.clone()),
             To::Webhook(name) => Recipient::Webhook(name.clone()),
+            To::Topic(name) => Recipient::Topic(name.clone()),
         }
     }
 

@@ -130,5 +130,7 @@ fn targets(settings: &NotificationSettings, news: &News) -> Vec<Target> {
     let card = settings.card(news.kind.tone());
     let mail = card.mail_to.addresses().iter().cloned().map(To::Mail);
     let webhooks = card.webhooks.iter().cloned().map(To::Webhook);
-    mail.chain(webhooks).map(Target::new).collect()
+    let topics = card.topics.iter().cloned().map(To::Topic);
+    let all = mail.chain(webhooks).chain(topics);
+    all.map(Target::new).collect()
 }

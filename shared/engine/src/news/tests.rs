@@ -96,7 +96,7 @@ impl Rig {
         delivered
             .map(|(to, message)| {
                 let to = match to {
-                    Recipient::Mail(to) | Recipient::Webhook(to) => to,
+                    Recipient::Mail(to) | Recipient::Webhook(to) | Recipient::Topic(to) => to,
                 };
                 (to, message.subject)
             })

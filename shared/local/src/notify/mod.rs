@@ -107,6 +107,7 @@ impl Notify for LocalNotify {
                 Some(webhook) => webhook.deliver(message).await,
                 None => missing("there is no webhook by this name in the settings"),
             },
+            Recipient::Topic(_) => missing("topics of Amazon SNS are not reached from here"),
         }
     }
 }

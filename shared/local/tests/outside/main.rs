@@ -6,6 +6,7 @@
     clippy::indexing_slicing
 )]
 
+mod contract;
 mod hooks;
 mod http;
 mod logs;

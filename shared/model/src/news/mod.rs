@@ -5,6 +5,7 @@
 //! report of a run, sent by mail to whom the job names, when the job says so
 //! ([`Notifications::name_mailboxes`](crate::job::Notifications)).
 
+mod aws;
 mod kind;
 mod report;
 mod rule;
@@ -19,6 +20,7 @@ mod tests;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use aws::{SesSender, Topic};
 pub use kind::{Happening, NewsKind, Tone, Track};
 pub use report::{MAX_REPORT_LINES, Report, ReportLine};
 pub use rule::{Delivery, JobNews, Verdict, verdict};

@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{NewsKind, Tone};
+use super::{NewsKind, SesSender, Tone, Topic};
 use crate::FieldErrors;
 use crate::job::{AddressList, Notifications, is_loopback_host, is_safe_address};
 
 /// Most webhooks.
 const MAX_WEBHOOKS: usize = 20;
+/// Most topics.
+const MAX_TOPICS: usize = 20;
 
 /// How and to whom news of all jobs are told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,9 +18,15 @@ pub struct NotificationSettings {
     /// The mail server; without it nothing is told by mail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mail: Option<MailServer>,
+    /// Amazon SES, instead of a mail server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ses: Option<SesSender>,
     /// Addresses of programs that are told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub webhooks: Vec<Webhook>,
+    /// Topics of Amazon SNS that news are published to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<Topic>,
     /// What is told of good news.
     #[serde(default = "Card::good")]
     pub good_news: Card,
@@ -45,6 +53,9 @@ pub struct Card {
     /// Names of webhooks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub webhooks: Vec<String>,
+    /// Names of topics.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<String>,
 }
 
 /// How often news are told.
@@ -140,13 +151,7 @@ impl MailServer {
             "security",
             "none is for this machine itself only; use start_tls or tls",
         );
-        errors.require(
-            self.from
-                .parse::<AddressList>()
-                .is_ok_and(|list| list.addresses().len() == 1),
-            "from",
-            "no mail address; write name@domain",
-        );
+        super::aws::check_from(&mut errors, &self.from);
         match (&self.user, &self.password) {
             (Some(_), None) => errors.add("password", "missing; say where it is"),
             (None, Some(_)) => errors.add("user", "missing; a password needs one"),
@@ -161,12 +166,7 @@ impl MailServer {
 impl Webhook {
     fn problems(&self) -> FieldErrors {
         let mut errors = FieldErrors::default();
-        let is_name = (1..=40).contains(&self.name.len())
-            && self
-                .name
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-        errors.require(is_name, "name", "use 1 to 40 of A-Z a-z 0-9 _ -");
+        super::aws::check_name(&mut errors, &self.name);
         errors.require(
             is_safe_address(&self.url),
             "url",
@@ -215,6 +215,7 @@ impl Card {
             frequency: Frequency::Changes,
             mail_to: AddressList::default(),
             webhooks: vec![],
+            topics: vec![],
         }
     }
 
@@ -253,6 +254,14 @@ impl NotificationSettings {
         if let Some(mail) = &self.mail {
             errors.add_part("mail", mail.problems());
         }
+        if let Some(ses) = &self.ses {
+            errors.add_part("ses", ses.problems());
+            errors.require(
+                self.mail.is_none(),
+                "ses",
+                "given beside `mail`; mail goes one way only",
+            );
+        }
         errors.require(
             self.webhooks.len() <= MAX_WEBHOOKS,
             "webhooks",
@@ -272,9 +281,34 @@ impl NotificationSettings {
                 "there is another one by this name",
             );
         }
+        self.check_topics(&mut errors);
         errors.add_part("good_news", self.card_problems(Tone::Good));
         errors.add_part("bad_news", self.card_problems(Tone::Bad));
         errors
+    }
+
+    fn check_topics(&self, errors: &mut FieldErrors) {
+        errors.require(
+            self.topics.len() <= MAX_TOPICS,
+            "topics",
+            format!("more than {MAX_TOPICS}"),
+        );
+        for (index, topic) in self.topics.iter().enumerate() {
+            let field = format!("topics[{index}]");
+            errors.add_part(&field, topic.problems());
+            let mut others = self.topics.iter().take(index);
+            errors.require(
+                !others.any(|other| other.name == topic.name),
+                &format!("{field}.name"),
+                "there is another one by this name",
+            );
+        }
+    }
+
+    /// True when mail can be sent.
+    #[must_use]
+    pub fn sends_mail(&self) -> bool {
+        self.mail.is_some() || self.ses.is_some()
     }
 
     fn card_problems(&self, tone: Tone) -> FieldErrors {
@@ -288,13 +322,20 @@ impl NotificationSettings {
             );
         }
         if !card.mail_to.addresses().is_empty() {
-            errors.require(self.mail.is_some(), "mail_to", NO_MAIL);
+            errors.require(self.sends_mail(), "mail_to", NO_MAIL);
         }
         for (index, name) in card.webhooks.iter().enumerate() {
             errors.require(
                 self.webhooks.iter().any(|webhook| webhook.name == *name),
                 &format!("webhooks[{index}]"),
                 format!("there is no webhook `{name}`"),
+            );
+        }
+        for (index, name) in card.topics.iter().enumerate() {
+            errors.require(
+                self.topics.iter().any(|topic| topic.name == *name),
+                &format!("topics[{index}]"),
+                format!("there is no topic `{name}`"),
             );
         }
         errors
@@ -305,10 +346,11 @@ impl NotificationSettings {
     pub fn problems_of(&self, job: &Notifications) -> FieldErrors {
         let mut errors = FieldErrors::default();
         if !job.report_to.addresses().is_empty() {
-            errors.require(self.mail.is_some(), "notifications.report_to", NO_MAIL);
+            errors.require(self.sends_mail(), "notifications.report_to", NO_MAIL);
         }
         errors
     }
 }
 
-const NO_MAIL: &str = "given, but there is no mail server; set one up in `mail`";
+const NO_MAIL: &str =
+    "given, but there is no mail server; set one up in `mail`, or Amazon SES in `ses`";

@@ -142,6 +142,56 @@ webhooks = ["nobody"]
 }
 
 #[test]
+fn services_of_aws_are_checked_like_servers() {
+    let good = read(
+        r#"
+[ses]
+from = "backup@contoso.example"
+configuration_set = "backup"
+[[topics]]
+name = "ops"
+arn = "arn:aws:sns:eu-central-1:123456789012:mail-backup.fifo"
+[bad_news]
+mail_to = "a@contoso.example"
+topics = ["ops"]
+"#,
+    );
+    assert!(good.problems().is_empty() && good.sends_mail());
+    let bad = read(
+        r#"
+[mail]
+server = "mail.contoso.example"
+from = "a@contoso.example"
+[ses]
+from = "nobody"
+configuration_set = "a b"
+[[topics]]
+name = "ops"
+arn = "arn:aws:sqs:eu-central-1:123456789012:queue"
+[[topics]]
+name = "ops"
+arn = "arn:aws:sns:eu-central-1:123456789012"
+[good_news]
+topics = ["dev"]
+"#,
+    );
+    let problems = bad.problems();
+    let fields: Vec<_> = problems.list().iter().map(|it| it.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        [
+            "ses.from",
+            "ses.configuration_set",
+            "ses",
+            "topics[0].arn",
+            "topics[1].arn",
+            "topics[1].name",
+            "good_news.topics[0]",
+        ]
+    );
+}
+
+#[test]
 fn mail_needs_a_server() {
     let settings = read("[bad_news]\nmail_to = \"a@contoso.example\"\n");
     assert_eq!(settings.problems().list()[0].field, "bad_news.mail_to");
