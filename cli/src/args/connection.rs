@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::UnlockArgs;
+use super::job::DatabaseArgs;
 
 /// What to do with connections.
 #[derive(Debug, Subcommand)]
@@ -179,6 +180,9 @@ pub struct TestArgs {
     /// Try the permissions on this mailbox (default: the first one that is listed)
     #[arg(long, value_name = "ADDRESS")]
     pub mailbox: Option<String>,
+    /// Whose groups are tried, too.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
     /// Opening the vault.
     #[command(flatten)]
     pub unlock: UnlockArgs,

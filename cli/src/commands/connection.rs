@@ -6,6 +6,7 @@ use mailkeep_setup::connection::{Access, Connection, DOCUMENT_KIND, Reach};
 use mailkeep_vault::PutMode;
 use serde::Serialize;
 
+use super::groups;
 use super::lookup::{first_mailbox, named_mailbox};
 use super::reach::reach;
 use crate::args::{AddArgs, ConnectionCommand, TestArgs, UnlockArgs};
@@ -187,9 +188,10 @@ async fn test(session: &Session, args: &TestArgs) -> Result<Exit, CliError> {
     let connection = session.connection(engine.vault(), Some(&args.name)).await?;
     let source = session.connect(connection)?.source;
     let mailbox = tried_mailbox(&*source, args.mailbox.as_deref()).await?;
-    let checks = source
+    let mut checks = source
         .check_permissions(mailbox.as_ref().map(|mailbox| &mailbox.id))
         .await?;
+    checks.extend(groups::check(session, &args.database, &args.name, &*source).await?);
     let mut output = session.output();
     let mut table = Table::new([
         Column::left("RESULT", 8),

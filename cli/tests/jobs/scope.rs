@@ -70,6 +70,14 @@ async fn members_of_a_group_join_and_leave_from_cycle_to_cycle() {
     let files = files_below(&logs);
     assert!(files.len() >= 2, "{files:?}");
     let first = std::fs::read_to_string(&files[0]).unwrap();
+    // It begins with the start of the run and ends with how it ended.
+    let lines: Vec<_> = first.lines().collect();
+    assert!(lines[1].contains(",planner,run_started,"), "{first}");
+    let last = lines.last().unwrap();
+    assert!(
+        last.contains(",planner,run_finished,") && last.contains(",completed,"),
+        "{first}"
+    );
     let row = first
         .lines()
         .find(|line| line.contains(",folder_finished,"));
@@ -86,14 +94,54 @@ async fn members_of_a_group_join_and_leave_from_cycle_to_cycle() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_right_to_read_groups_is_tried_when_a_job_names_one() {
+    let world = World::ready(tenant(1, 1)).await;
+    let admin = world.tenant.admin();
+    admin.new_group("Sales", None);
+    admin.set_roles(&[
+        "User.Read.All",
+        "Mail.Read",
+        "Mail.ReadWrite",
+        "MailboxSettings.Read",
+    ]);
+    let words = ["connection", "test", "simulated"];
+    let tried = |run: &crate::support::Run| {
+        let all = run.objects("permission").into_iter();
+        all.filter(|one| one["permission"] == "GroupMember.Read.All")
+            .collect::<Vec<_>>()
+    };
+    let without = world.json(&words).await.expect(0);
+    assert!(tried(&without).is_empty());
+    let file = write(
+        &world,
+        "job.toml",
+        &job("mailboxes = { group = \"Sales\" }"),
+    );
+    world.run(&["apply", "-f", &file]).await.expect(0);
+    let missing = tried(&world.json(&words).await.expect(4));
+    assert_eq!(missing.len(), 1, "{missing:?}");
+    assert_eq!(missing[0]["granted"], false);
+    assert!(missing[0]["purpose"].as_str().unwrap().contains("Some"));
+    admin.set_roles(&[
+        "User.Read.All",
+        "Mail.Read",
+        "Mail.ReadWrite",
+        "MailboxSettings.Read",
+        "GroupMember.Read.All",
+    ]);
+    let granted = tried(&world.json(&words).await.expect(0));
+    assert_eq!(granted[0]["granted"], true);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_attribute_chooses_mailboxes() {
     let world = World::ready(tenant(3, 1)).await;
     let (admin, who) = (world.tenant.admin(), world.addresses());
     admin
         .set_attribute(&who[1], "extensionAttribute9", "Keep")
         .unwrap();
-    let scope =
-        "mailboxes = { rule = { attribute = \"extension_attribute9\", equals = \"keep\" } }";
+    let scope = "mailboxes = { rule = { any = [{ attribute = \"extension_attribute9\", equals = \"keep\" }, \
+                 { attribute = \"city\", starts_with = \"Nowhere\" }] } }";
     let file = write(&world, "job.toml", &job(scope));
     world.run(&["apply", "-f", &file]).await.expect(0);
     world.run(&["job", "start", "Some"]).await.expect(0);

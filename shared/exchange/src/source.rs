@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::Stream;
-use mailkeep_model::job::Rule;
+use mailkeep_model::job::{Attribute, Rule};
 use mailkeep_model::{
     Extent, FailureClass, Folder, FolderId, Item, ItemId, MailboxProfile, Representation,
     SourceMailboxId,
@@ -202,16 +202,33 @@ pub trait Source: Send + Sync + 'static {
         Err(unsupported("list the members of a group"))
     }
 
-    /// One page of the mailboxes whose account has an attribute with a value.
+    /// One page of the mailboxes whose account a rule fits. Unless the source knows more, rules about
+    /// addresses and names.
     ///
     /// # Errors
-    /// [`SourceError`]; of class `Configuration` where the source knows no attributes.
+    /// [`SourceError`]; of class `Configuration` where the source does not know these attributes.
     async fn matching(
         &self,
-        _rule: &Rule,
-        _next: Option<&Cursor>,
+        rule: &Rule,
+        next: Option<&Cursor>,
     ) -> Result<MailboxPage, SourceError> {
-        Err(unsupported("list mailboxes by an attribute"))
+        if !rule.attributes().into_iter().all(Attribute::is_of_profile) {
+            return Err(SourceError::new(
+                FailureClass::Configuration,
+                "list mailboxes by an attribute",
+                "not_supported",
+                "this kind of connection knows addresses and display names only; choose by these, name \
+                 the mailboxes one by one, or take all",
+            ));
+        }
+        let mut page = self.mailboxes(next).await?;
+        page.mailboxes.retain(|mailbox| {
+            rule.fits(&|attribute| match attribute {
+                Attribute::DisplayName => mailbox.display_name.clone(),
+                _ => mailbox.address.clone(),
+            })
+        });
+        Ok(page)
     }
 
     /// The public folders of the organisation, which are kept like one mailbox: what

@@ -57,21 +57,22 @@ impl Planner {
                     }
                 }
                 let name = &definition.name;
-                let state = self.step(&run, event, name, also, &mut tries).await?;
-                if state.is_some() {
+                let made = self.step(&run, event, name, also, &mut tries).await?;
+                if made.is_some() {
                     intended
                         .take()
                         .into_iter()
                         .for_each(|order| self.give(order));
                 }
-                let Some(state) = state.filter(|_| is_end(event)) else {
+                let Some(ended) = made.filter(|_| is_end(event)) else {
                     continue;
                 };
                 agenda.ended.push(EndedRun {
                     name: definition.name.clone(),
                     cycle: key.cycle,
-                    state,
+                    state: ended.state,
                 });
+                self.site.ended(&ended).await;
                 self.site.close(&definition).await;
                 agenda.at(agenda.now);
                 return Ok(None);
@@ -120,7 +121,7 @@ impl Planner {
         Ok(true)
     }
 
-    /// One change of state, which it gives when it was made; with the last one the job is written, too.
+    /// One change of state; gives the cycle after it when it was made. with the last one the job is written, too.
     async fn step(
         &self,
         run: &Versioned<RunRecord>,
@@ -128,7 +129,7 @@ impl Planner {
         name: &str,
         also: Vec<Write>,
         tries: &mut Tries,
-    ) -> Result<Option<State>, JobError> {
+    ) -> Result<Option<RunRecord>, JobError> {
         let now = self.ledger().clock().now();
         let step = run.value.step(event, now, name)?;
         let is_success = step.run.state == State::Ended(End::Completed);
@@ -157,7 +158,7 @@ impl Planner {
         }
         // Made or not: the caller reads again.
         let made = self.ledger().transact(writes, tries).await?;
-        Ok((made == Made::Yes).then_some(step.run.state))
+        Ok((made == Made::Yes).then_some(step.run))
     }
 }
 

@@ -86,6 +86,7 @@ impl Planner {
                 event.write(&cause)?,
             ];
             if self.ledger().transact(writes, &mut tries).await? == Made::Yes {
+                self.site.opened(&run).await;
                 return Ok(true);
             }
             let Some(now) = self.ledger().job(&value.id).await? else {

@@ -187,6 +187,24 @@ impl Rows {
     }
 }
 
+/// The line about a run as a whole, which the planner writes.
+pub(super) fn whole_run(
+    now: DateTime<Utc>,
+    event: &str,
+    counters: Option<&Counters>,
+    code: &str,
+    detail: String,
+) -> String {
+    let cells = Cells {
+        counters,
+        code,
+        detail,
+        ..Cells::default()
+    };
+    let cells = Rows::new("planner").row(now, event, cells);
+    super::row(cells.iter().map(String::as_str))
+}
+
 fn finished(summary: &MailboxSummary) -> Cells<'_> {
     let (code, detail) = match &summary.outcome {
         MailboxOutcome::Complete => ("complete", String::new()),

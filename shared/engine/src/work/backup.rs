@@ -12,6 +12,7 @@ use mailkeep_model::{Counters, FailureClass, MailboxOutcome, MailboxSummary, Run
 
 use super::{Connections, Order, Outcome, Report, ScopePage, Site, Workplace};
 use crate::backup::{BackupRequest, CycleRules, FolderPathChoice, FolderScope, back_up_mailbox};
+use crate::run::RunRecord;
 use crate::run_log::RunLogs;
 use crate::{Event, Fan, Observer, StopSignal};
 
@@ -93,6 +94,18 @@ impl Site for VaultSite {
             tracing::warn!(%error, "the log of a run is not complete; its backup is as good without");
         }
         report
+    }
+
+    async fn opened(&self, run: &RunRecord) {
+        if let Some(logs) = &self.logs {
+            logs.opened(run).await;
+        }
+    }
+
+    async fn ended(&self, run: &RunRecord) {
+        if let Some(logs) = &self.logs {
+            logs.ended(run).await;
+        }
     }
 
     async fn close(&self, definition: &JobDefinition) {

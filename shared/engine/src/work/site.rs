@@ -8,6 +8,7 @@ use mailkeep_model::MailboxProfile;
 use mailkeep_model::job::JobDefinition;
 
 use super::{Order, Report};
+use crate::run::RunRecord;
 use crate::{Engine, StopSignal};
 
 /// One page of the mailboxes that a scope chooses from.
@@ -37,6 +38,12 @@ pub trait Site: Send + Sync + 'static {
 
     /// Backs up one mailbox until it is done or told to stop.
     async fn back_up(&self, order: &Order, stop: StopSignal) -> Report;
+
+    /// A cycle was opened. Told once, by whoever opened it.
+    async fn opened(&self, _run: &RunRecord) {}
+
+    /// A cycle has ended. Told once, by whoever ended it, before [`close`](Self::close).
+    async fn ended(&self, _run: &RunRecord) {}
 
     /// A cycle of this job is over.
     async fn close(&self, definition: &JobDefinition);

@@ -15,6 +15,7 @@ mod leases;
 mod news;
 mod operation_faults;
 mod operations;
+mod planners;
 mod planning;
 mod repository;
 mod results;

@@ -1,26 +1,29 @@
 //! A simulated year: 20 jobs with overlapping schedules over 200 mailboxes, calls that fail, messages
-//! that come twice, workers that die. What must hold is checked throughout.
+//! that come twice, workers that die, scripts before and after, a clock that jumps. What must hold is checked
+//! throughout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use mailkeep_engine::StopSignal;
+use mailkeep_engine::hooks::HookCaller;
 use mailkeep_engine::job::Jobs;
 use mailkeep_engine::ledger::{JobEvent, JobId, Ledger};
 use mailkeep_engine::plan::{PlanSettings, Planner, Tick};
 use mailkeep_engine::work::{Order, Outcome, Report, ScopePage, Site, WorkSettings, Worker};
 use mailkeep_exchange::SourceError;
-use mailkeep_model::job::JobDefinition;
+use mailkeep_model::job::{HookFailure, JobDefinition};
 use mailkeep_model::{FailureClass, MailboxProfile};
 use mailkeep_ports::{
-    CallFaultRates, Clock as _, FaultPlan, FaultQueue, FaultTable, MemoryQueue, MemoryTable, Queue,
-    Rng as _, SeededRng, TestClock,
+    CallFaultRates, Clock as _, FaultPlan, FaultQueue, FaultTable, HookFault, HookTarget,
+    MemoryHooks, MemoryQueue, MemoryTable, Queue, Rng as _, SeededRng, TestClock,
 };
 use tokio::task::JoinHandle;
 
+use crate::hooks::hook;
 use crate::rig::mailbox;
 
 const JOBS: u64 = 20;
@@ -29,6 +32,11 @@ const MAILBOXES: u64 = 200;
 const PER_JOB: u64 = 14;
 const START: &str = "2026-01-01T00:00:00Z";
 const LEASE: Duration = Duration::from_secs(1_800);
+/// The clock is set when nothing is at work, about so often, and by so many minutes at most.
+const JUMP_EVERY: TimeDelta = TimeDelta::days(11);
+const JUMP_MINUTES: i64 = 90;
+/// How long a script takes.
+const SCRIPT: Duration = Duration::from_secs(20);
 /// Work is looked at so often whether it is to stop.
 const SLICE: Duration = Duration::from_secs(120);
 
@@ -61,7 +69,16 @@ fn definition(number: u64) -> JobDefinition {
         number % 5 + 1,
         number % 3 + 2,
     );
-    toml::from_str(&text).unwrap()
+    let mut definition: JobDefinition = toml::from_str(&text).unwrap();
+    let waits = number.is_multiple_of(2);
+    let called = |name| Some(hook(name, waits, HookFailure::Continue));
+    if matches!(number % 3, 1 | 2) {
+        definition.hooks.before = called("before");
+    }
+    if number % 3 == 2 {
+        definition.hooks.after = called("after");
+    }
+    definition
 }
 
 /// What is seen of the work.
@@ -197,6 +214,10 @@ struct Year {
     tick: Option<JoinHandle<Option<Tick>>>,
     next_tick: DateTime<Utc>,
     deaths: u32,
+    caller: Arc<HookCaller>,
+    hooks: Vec<JoinHandle<()>>,
+    next_jump: DateTime<Utc>,
+    jumps: u32,
 }
 
 async fn settle() {
@@ -217,7 +238,10 @@ impl Year {
             let soon = now + TimeDelta::seconds(1);
             let latest = now + TimeDelta::hours(6);
             self.next_tick = match tick.await.unwrap() {
-                Some(tick) => tick.next_at.unwrap_or(latest).clamp(soon, latest),
+                Some(tick) => {
+                    self.call(&tick);
+                    tick.next_at.unwrap_or(latest).clamp(soon, latest)
+                }
                 None => now + TimeDelta::seconds(60),
             };
         }
@@ -251,6 +275,9 @@ impl Year {
                 self.workers.push((work, dies));
             }
         }
+        let before = self.hooks.len();
+        self.hooks.retain(|hook| !hook.is_finished());
+        is_news |= self.hooks.len() < before;
         settle().await;
         if is_news {
             self.next_tick = self.next_tick.min(now + TimeDelta::seconds(1));
@@ -264,6 +291,32 @@ impl Year {
             wait = wait.min(dies.unwrap_or(wait));
         }
         self.clock.advance(wait.max(Duration::from_millis(1)));
+        self.jump();
+    }
+
+    fn call(&mut self, tick: &Tick) {
+        for order in tick.hooks.clone() {
+            let caller = self.caller.clone();
+            self.hooks.push(tokio::spawn(async move {
+                // What cannot be written down is in doubt later.
+                let _ = caller.call(&order, &StopSignal::new()).await;
+            }));
+        }
+    }
+
+    /// Sets the clock, as an administrator does.
+    fn jump(&mut self) {
+        let is_idle = self.workers.is_empty() && self.hooks.is_empty() && self.tick.is_none();
+        if !is_idle || self.clock.now() < self.next_jump {
+            return;
+        }
+        let chance = i64::try_from(self.rng.next_u64() >> 32).unwrap();
+        let minutes = chance % (2 * JUMP_MINUTES + 1) - JUMP_MINUTES;
+        self.clock.jump_wall(TimeDelta::minutes(minutes));
+        self.jumps += 1;
+        // Whoever rests has counted the time by another clock.
+        self.next_tick = self.clock.now();
+        self.next_jump = self.clock.now() + JUMP_EVERY;
     }
 }
 
@@ -300,6 +353,11 @@ async fn a_year_of_many_jobs_keeps_every_promise() {
         resend: LEASE * 3 / 2,
         ..PlanSettings::default()
     };
+    let played = Arc::new(MemoryHooks::new(clock.clone()));
+    for (name, fault) in [("before", None), ("after", Some(HookFault::Code(1)))] {
+        let target = HookTarget::Exec(vec![name.to_owned()]);
+        played.play(target, SCRIPT, fault);
+    }
     let healthy = Jobs::new(Ledger::new(
         table,
         clock.clone(),
@@ -312,6 +370,15 @@ async fn a_year_of_many_jobs_keeps_every_promise() {
     }
     let mut year = Year {
         planner: Planner::new(ledger.clone(), queue.clone(), site.clone(), settings),
+        caller: Arc::new(HookCaller::new(
+            ledger.clone(),
+            played.clone(),
+            settings.hook_lease,
+            SCRIPT,
+        )),
+        hooks: vec![],
+        next_jump: start + JUMP_EVERY,
+        jumps: 0,
         worker: Worker::new(ledger, queue.clone(), site, work),
         rng: SeededRng::new(6),
         workers: vec![],
@@ -333,6 +400,7 @@ async fn a_year_of_many_jobs_keeps_every_promise() {
             deaths > 20 && faults > 200,
             "{deaths} deaths, {faults} faults"
         );
+        assert!(year.jumps > 20, "{} jumps", year.jumps);
         for (_, definition) in &ids {
             let begun = &seen.begun[&definition.name];
             no_window_was_missed(definition, begun, start, end);
@@ -341,6 +409,14 @@ async fn a_year_of_many_jobs_keeps_every_promise() {
     for (id, _) in &ids {
         every_state_is_explained(&healthy, id).await;
     }
+    no_script_was_called_twice(&played);
+}
+
+fn no_script_was_called_twice(played: &MemoryHooks) {
+    let calls = played.started();
+    let ids: BTreeSet<_> = calls.iter().map(|call| call.id.as_str()).collect();
+    assert!(calls.len() > 100, "{} calls", calls.len());
+    assert_eq!(ids.len(), calls.len(), "one was called twice");
 }
 
 fn no_window_was_missed(

@@ -1,7 +1,7 @@
 //! Mailboxes by group and by attribute.
 
 use mailkeep_model::FailureClass;
-use mailkeep_model::job::Rule;
+use mailkeep_model::job::{Attribute, Rule};
 use serde::Deserialize;
 use url::Url;
 
@@ -54,32 +54,22 @@ impl GraphClient {
         })
     }
 
-    /// One page of the mailboxes whose account has an attribute with a value. The service can filter
+    /// One page of the mailboxes whose account a rule fits. The service can filter
     /// by some attributes only, so all are read.
     pub(crate) async fn matching_page(
         &self,
         rule: &Rule,
         next: Option<&Cursor>,
     ) -> Result<MailboxPage, SourceError> {
-        let name = rule.attribute.directory_name();
-        let is_extension = rule.attribute.is_extension();
         let url = match next {
             Some(link) => self.links.check(&LIST_USERS, &link.0)?,
             None => {
-                let property = if is_extension { EXTENSIONS } else { name };
-                let select = format!("{SELECT},{property}");
+                let select = selection(rule);
                 let query = [("$select", select.as_str()), ("$top", PAGE)];
                 self.links.url(&["users"], &query)
             }
         };
-        let fits = |user: &Object| {
-            let holder = if is_extension {
-                user.get(EXTENSIONS).and_then(|value| value.as_object())
-            } else {
-                Some(user)
-            };
-            holder.is_some_and(|holder| rule.fits(&text(holder, name)))
-        };
+        let fits = |user: &Object| rule.fits(&|attribute| value(user, attribute));
         self.profiles(&Call::get(&LIST_USERS, None, url), fits)
             .await
     }
@@ -121,6 +111,33 @@ impl GraphClient {
             )),
         }
     }
+}
+
+/// The properties of accounts that are asked for, each once.
+fn selection(rule: &Rule) -> String {
+    let mut select = SELECT.to_owned();
+    for attribute in rule.attributes() {
+        let property = match attribute {
+            Attribute::Address | Attribute::DisplayName => continue,
+            it if it.is_extension() => EXTENSIONS,
+            it => it.directory_name(),
+        };
+        if !select.split(',').any(|known| known == property) {
+            select.push(',');
+            select.push_str(property);
+        }
+    }
+    select
+}
+
+/// The value of an attribute of an account.
+fn value(user: &Object, attribute: Attribute) -> String {
+    let name = attribute.directory_name();
+    if attribute.is_extension() {
+        let holder = user.get(EXTENSIONS).and_then(|value| value.as_object());
+        return holder.map(|holder| text(holder, name)).unwrap_or_default();
+    }
+    text(user, name)
 }
 
 fn no_group(group: &str) -> SourceError {

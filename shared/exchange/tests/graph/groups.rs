@@ -30,12 +30,12 @@ impl World {
     }
 
     async fn of_rule(&self, attribute: Attribute, equals: &str) -> BTreeSet<String> {
-        let rule = Rule {
-            attribute,
-            equals: equals.to_owned(),
-        };
+        self.by(&Rule::equals(attribute, equals)).await
+    }
+
+    async fn by(&self, rule: &Rule) -> BTreeSet<String> {
         let found =
-            all(async |next: Option<Cursor>| self.source.matching(&rule, next.as_ref()).await);
+            all(async |next: Option<Cursor>| self.source.matching(rule, next.as_ref()).await);
         found.await.unwrap()
     }
 
@@ -179,4 +179,53 @@ async fn attributes_choose_mailboxes_whatever_their_case() {
         .of_rule(Attribute::ExtensionAttribute7, "Backup")
         .await;
     assert!(found.is_empty(), "looked up anew");
+}
+
+#[tokio::test]
+async fn several_conditions_choose_mailboxes_together() {
+    let world = World::from(small(1).mailboxes(4)).await;
+    let (admin, who) = (world.sim.admin(), world.addresses());
+    for (one, department, city) in [
+        (0, "Sales North", "Hamburg"),
+        (1, "Sales South", "Wien"),
+        (2, "Research", "Wien"),
+        (3, "Sales", ""),
+    ] {
+        let set = |name, value| admin.set_attribute(&who[one], name, value).unwrap();
+        set("department", department);
+        set("city", city);
+    }
+    admin
+        .set_attribute(&who[3], "extensionAttribute1", "keep")
+        .unwrap();
+    let sales = Rule {
+        attribute: Some(Attribute::Department),
+        starts_with: Some("sales".to_owned()),
+        ..Rule::default()
+    };
+    let found = world.by(&sales).await;
+    assert_eq!(found, set(&[&who[0], &who[1], &who[3]]));
+    let rule = Rule {
+        all: vec![
+            sales,
+            Rule {
+                any: vec![
+                    Rule {
+                        attribute: Some(Attribute::City),
+                        contains: Some("IE".to_owned()),
+                        ..Rule::default()
+                    },
+                    Rule::equals(Attribute::ExtensionAttribute1, "Keep"),
+                    // Nobody has this, and it spoils nothing.
+                    Rule::equals(Attribute::ExtensionAttribute2, "Keep"),
+                ],
+                ..Rule::default()
+            },
+        ],
+        ..Rule::default()
+    };
+    assert_eq!(world.by(&rule).await, set(&[&who[1], &who[3]]));
+    // What every mailbox has needs no property more.
+    let address = Rule::equals(Attribute::Address, who[2].to_uppercase());
+    assert_eq!(world.by(&address).await, set(&[&who[2]]));
 }

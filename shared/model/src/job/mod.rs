@@ -8,6 +8,7 @@ mod hook;
 mod idle;
 mod name;
 mod public_folders;
+mod rule;
 mod scope;
 
 #[cfg(test)]
@@ -21,7 +22,8 @@ pub(crate) use hook::{is_loopback_host, is_safe_address};
 pub use idle::IdleTime;
 pub use name::{MAX_NAME, name_key};
 pub use public_folders::{MAX_PUBLIC_FOLDERS, PublicFolderChoice, PublicFolders};
-pub use scope::{Attribute, MAX_NAMED_MAILBOXES, Mailboxes, Rule, Scope};
+pub use rule::{Attribute, Rule};
+pub use scope::{MAX_NAMED_MAILBOXES, Mailboxes, Scope};
 
 use crate::filter::{FolderFilter, ItemFilter};
 use crate::schedule::{ActivityPattern, Blackout, Schedule, Zone};
