@@ -25,5 +25,5 @@ pub use source::{
 };
 pub use target::{
     AttachmentContent, CreateOutcome, ExistingItem, RestoreAttachment, RestoreExport, RestoreItem,
-    Target,
+    Shelf, Target,
 };

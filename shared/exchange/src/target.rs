@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mailkeep_model::{Address, Folder, FolderId, Item, ItemId, ItemKind, SourceMailboxId};
+use mailkeep_model::{
+    Address, Folder, FolderId, FolderKind, Item, ItemId, ItemKind, SourceMailboxId,
+};
 
 use crate::{ByteStream, SourceError};
 
@@ -93,6 +95,17 @@ pub struct CreateOutcome {
     pub losses: Vec<String>,
 }
 
+/// How a target keeps folders of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shelf {
+    /// In the one tree that holds everything.
+    Tree,
+    /// In a tree of their own.
+    OwnTree,
+    /// In a list: there are no folders inside folders.
+    List,
+}
+
 /// A tenant or server that mail is written to. Nothing that a target does may send mail.
 #[async_trait]
 pub trait Target: Send + Sync + 'static {
@@ -125,9 +138,15 @@ pub trait Target: Send + Sync + 'static {
         folder: &FolderId,
     ) -> Result<Vec<ExistingItem>, SourceError>;
 
-    /// True when items of this kind can be made here. What cannot is told, never left out in silence.
-    fn takes(&self, _kind: ItemKind) -> bool {
+    /// True when items of this kind can be made in folders of that kind. What cannot is told, never left
+    /// out in silence.
+    fn takes(&self, _kind: ItemKind, _folder: FolderKind) -> bool {
         true
+    }
+
+    /// How folders of this kind are kept.
+    fn shelf(&self, _kind: FolderKind) -> Shelf {
+        Shelf::Tree
     }
 
     /// Creates an item that is no draft, with its dates, flags, categories and attachments. Marked

@@ -59,11 +59,17 @@ pub enum WellKnownFolder {
     ArchiveMailbox,
     /// The root of the archive mailbox's Recoverable Items.
     ArchiveRecoverableItems,
+    /// The first calendar.
+    Calendar,
+    /// The first folder of contacts.
+    Contacts,
+    /// The first folder of tasks.
+    Tasks,
 }
 
 impl WellKnownFolder {
     /// Every well-known folder.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::Root,
         Self::Inbox,
         Self::SentItems,
@@ -83,14 +89,22 @@ impl WellKnownFolder {
         Self::RecoverableItems,
         Self::ArchiveMailbox,
         Self::ArchiveRecoverableItems,
+        Self::Calendar,
+        Self::Contacts,
+        Self::Tasks,
     ];
 
-    /// Those that Microsoft Graph shows.
+    /// Those that Microsoft Graph shows among mail folders.
     pub fn on_graph() -> impl Iterator<Item = Self> {
         let is_beside = |folder: &Self| {
             matches!(
                 folder,
-                Self::RecoverableItems | Self::ArchiveMailbox | Self::ArchiveRecoverableItems
+                Self::RecoverableItems
+                    | Self::ArchiveMailbox
+                    | Self::ArchiveRecoverableItems
+                    | Self::Calendar
+                    | Self::Contacts
+                    | Self::Tasks
             )
         };
         Self::ALL
@@ -132,6 +146,9 @@ impl WellKnownFolder {
             Self::RecoverableItems => "recoverableitemsroot",
             Self::ArchiveMailbox => "archivemsgfolderroot",
             Self::ArchiveRecoverableItems => "archiverecoverableitemsroot",
+            Self::Calendar => "calendar",
+            Self::Contacts => "contacts",
+            Self::Tasks => "tasks",
         }
     }
 
@@ -141,6 +158,51 @@ impl WellKnownFolder {
         Self::ALL
             .into_iter()
             .find(|folder| folder.graph_name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// What a folder is for, by the class of its container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FolderKind {
+    /// Mail, and everything else that has no kind of its own.
+    Mail,
+    /// Contacts.
+    Contacts,
+    /// A calendar.
+    Calendar,
+    /// Tasks.
+    Tasks,
+}
+
+impl FolderKind {
+    /// What folders of this class are for.
+    #[must_use]
+    pub fn from_class(class: &str) -> Self {
+        let class = class.to_ascii_lowercase();
+        let is = |prefix: &str| {
+            let rest = class.strip_prefix(prefix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        if is("ipf.contact") {
+            Self::Contacts
+        } else if is("ipf.appointment") {
+            Self::Calendar
+        } else if is("ipf.task") {
+            Self::Tasks
+        } else {
+            Self::Mail
+        }
+    }
+
+    /// The folder of this kind that every mailbox has.
+    #[must_use]
+    pub fn first(self) -> WellKnownFolder {
+        match self {
+            Self::Mail => WellKnownFolder::Inbox,
+            Self::Contacts => WellKnownFolder::Contacts,
+            Self::Calendar => WellKnownFolder::Calendar,
+            Self::Tasks => WellKnownFolder::Tasks,
+        }
     }
 }
 
@@ -215,6 +277,21 @@ mod tests {
         fn path_survives_writing_and_reading(names in proptest::collection::vec("[^\u{0}]{1,8}", 0..4)) {
             let path = FolderPath(names);
             prop_assert_eq!(FolderPath::parse(&path.to_string()), path);
+        }
+    }
+
+    #[test]
+    fn kinds_follow_from_classes() {
+        for (class, kind) in [
+            ("", FolderKind::Mail),
+            ("IPF.Note", FolderKind::Mail),
+            ("IPF.Contact", FolderKind::Contacts),
+            ("ipf.contact.Custom", FolderKind::Contacts),
+            ("IPF.Contacts", FolderKind::Mail),
+            ("IPF.Appointment.Birthday", FolderKind::Calendar),
+            ("IPF.Task", FolderKind::Tasks),
+        ] {
+            assert_eq!(FolderKind::from_class(class), kind, "{class}");
         }
     }
 

@@ -21,7 +21,7 @@ pub mod state;
 pub use extent::Extent;
 pub use failure::{Action, FailureClass, Gap, ItemFailure};
 pub use field_error::{FieldError, FieldErrors};
-pub use folder::{Folder, FolderId, FolderPath, WellKnownFolder};
+pub use folder::{Folder, FolderId, FolderKind, FolderPath, WellKnownFolder};
 pub use item::{
     Address, Flag, FlagStatus, Importance, Item, ItemId, ItemKind, Representation, Sensitivity,
 };

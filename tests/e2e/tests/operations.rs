@@ -26,9 +26,9 @@ use mailkeep_engine::restore::Placement;
 use mailkeep_engine::work::{Connections, VaultSite, WorkSettings, Worked, Worker, Workplace};
 use mailkeep_engine::{Engine, Quiet, Selection, StopSignal};
 use mailkeep_exchange::graph::GraphTarget;
-use mailkeep_exchange::{CreateOutcome, ExistingItem, RestoreItem, SourceError, Target};
+use mailkeep_exchange::{CreateOutcome, ExistingItem, RestoreItem, Shelf, SourceError, Target};
 use mailkeep_model::state::{End, State};
-use mailkeep_model::{Folder, FolderId, ItemId, SourceMailboxId};
+use mailkeep_model::{Folder, FolderId, FolderKind, ItemId, ItemKind, SourceMailboxId};
 use mailkeep_ports::{
     Fault, FaultStore, GetOptions, Key, MemoryQueue, MemoryStore, MemoryTable, Store, TestClock,
     sha256,
@@ -78,6 +78,14 @@ enum Then {
 impl Target for Gate {
     async fn folders(&self, mailbox: &SourceMailboxId) -> Result<Vec<Folder>, SourceError> {
         self.inner.folders(mailbox).await
+    }
+
+    fn takes(&self, kind: ItemKind, folder: FolderKind) -> bool {
+        self.inner.takes(kind, folder)
+    }
+
+    fn shelf(&self, kind: FolderKind) -> Shelf {
+        self.inner.shelf(kind)
     }
 
     async fn create_folder(

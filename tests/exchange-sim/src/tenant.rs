@@ -71,6 +71,7 @@ impl Tenant {
             };
             let mut mailbox = Mailbox::new(&world, number, world.items, start.folders_per_mailbox);
             if start.exchange.is_some() {
+                mailbox.add_organizer_folders();
                 mailbox.add_exchange_folders();
             }
             accounts.push(Account::new(world.seed, number, kind, Some(mailbox)));

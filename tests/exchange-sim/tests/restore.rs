@@ -4,13 +4,19 @@
 mod client;
 
 use client::{Answer, Client};
-use exchange_sim::{Fault, FaultKind, SimTenant};
+use exchange_sim::{ExchangeOptions, Fault, FaultKind, SimTenant};
 use serde_json::{Value, json};
 
 async fn tenant() -> (SimTenant, Client, String) {
+    let options = ExchangeOptions {
+        samples: false,
+        ..ExchangeOptions::default()
+    };
     let sim = SimTenant::builder()
         .mailboxes(1)
         .items_per_mailbox(20)
+        // With folders of contacts, events and tasks.
+        .exchange(options)
         .start()
         .await
         .unwrap();
@@ -283,6 +289,8 @@ async fn everything_that_sends_is_noted() {
         .post(&format!("/users/{user}/messages"), message())
         .await;
     let id = made.body["id"].as_str().unwrap();
+    let at =
+        |hour: &str| json!({"dateTime": format!("2026-12-01T{hour}:00:00"), "timeZone": "UTC"});
     for path in [
         format!("/users/{user}/sendMail"),
         format!("/users/{user}/messages/{id}/send"),
@@ -292,7 +300,11 @@ async fn everything_that_sends_is_noted() {
         client
             .post(
                 &path,
-                json!({"attendees": [{"emailAddress": {"address": "a@b.example"}}]}),
+                json!({
+                    "start": at("09"),
+                    "end": at("10"),
+                    "attendees": [{"emailAddress": {"address": "a@b.example"}}],
+                }),
             )
             .await;
     }
@@ -300,8 +312,78 @@ async fn everything_that_sends_is_noted() {
     client
         .post(
             &format!("/users/{user}/events"),
-            json!({"subject": "alone"}),
+            json!({"subject": "alone", "start": at("09"), "end": at("10")}),
         )
         .await;
     assert_eq!(sim.admin().sent().len(), 4);
+}
+
+#[tokio::test]
+async fn contacts_events_and_tasks_are_taken_strictly() {
+    let (sim, client, user) = tenant().await;
+    let at =
+        |hour: &str| json!({"dateTime": format!("2026-12-01T{hour}:00:00"), "timeZone": "UTC"});
+    let series = |day: &str| {
+        json!({
+            "pattern": {"type": "daily", "interval": 1},
+            "range": {"type": "numbered", "startDate": day, "numberOfOccurrences": 3},
+        })
+    };
+    let event = json!({"start": at("09"), "end": at("10"), "transactionId": "t1", "recurrence": series("2026-12-01")});
+    for (path, body, code) in [
+        ("contacts", json!({"displayName": "x"}), 400),
+        (
+            "contactFolders/contacts/contacts",
+            json!({"nickname": "x"}),
+            400,
+        ),
+        (
+            "contactFolders/contacts/contacts",
+            json!({"changeKey": "x"}),
+            400,
+        ),
+        (
+            "contactFolders/inbox/contacts",
+            json!({"displayName": "x"}),
+            404,
+        ),
+        (
+            "contactFolders/contacts/contacts",
+            json!({"displayName": "x", "imAddresses": ["a", "b", "c", "d"]}),
+            400,
+        ),
+        ("calendar/events", json!({"subject": "x"}), 400),
+        (
+            "calendar/events",
+            json!({"start": at("10"), "end": at("09")}),
+            400,
+        ),
+        (
+            "calendar/events",
+            json!({"start": at("09"), "end": at("10"), "isAllDay": true}),
+            400,
+        ),
+        (
+            "calendar/events",
+            json!({"start": at("09"), "end": at("10"), "recurrence": series("2026-12-02")}),
+            400,
+        ),
+        ("calendar/events", event.clone(), 201),
+        ("calendar/events", event, 409),
+        ("todo/lists/tasks/tasks", json!({"title": ""}), 400),
+        (
+            "todo/lists/tasks/tasks",
+            json!({"title": "x", "percentComplete": 5}),
+            400,
+        ),
+        (
+            "todo/lists/tasks/tasks",
+            json!({"title": "x", "recurrence": series("2026-12-01")}),
+            400,
+        ),
+    ] {
+        let answer = client.post(&format!("/users/{user}/{path}"), body).await;
+        assert_eq!(answer.status, code, "{path}: {}", answer.text);
+    }
+    assert_eq!(sim.admin().sent(), []);
 }

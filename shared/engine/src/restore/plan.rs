@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use mailkeep_exchange::Target;
-use mailkeep_model::{FolderId, WellKnownFolder};
+use mailkeep_model::{FolderId, FolderKind, WellKnownFolder};
 use mailkeep_vault::MailboxView;
 
 use super::conflict::ExistingItems;
@@ -24,7 +24,7 @@ pub async fn plan(
 ) -> Result<RestorePlan, EngineError> {
     let view = open(engine, request).await?;
     let new_folder = new_folder(engine, request);
-    let placer = Placer::new(view.folders(), request, new_folder.clone());
+    let placer = Placer::new(view.folders(), request, new_folder.clone(), target);
     let folders = TargetFolders::read(target, &request.target).await?;
     let mut plan = RestorePlan {
         sequence: view.sequence(),
@@ -34,6 +34,7 @@ pub async fn plan(
     for selected in select::folders(&view, &request.selection).await? {
         let destination = placer.destination(selected.folder());
         let id = folders.find(&destination);
+        let kind = FolderKind::from_class(&selected.folder().folder.class);
         let mut planned = PlannedFolder {
             from: selected.folder().path.to_string(),
             to: destination.path().to_string(),
@@ -56,7 +57,7 @@ pub async fn plan(
             for version in &page.items {
                 planned.items += 1;
                 planned.bytes += version.item.size_bytes;
-                if !target.takes(version.item.kind) {
+                if !target.takes(version.item.kind, kind) {
                     planned.not_restorable += 1;
                     continue;
                 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use mailkeep_exchange::{SourceError, Target};
-use mailkeep_model::{FailureClass, FolderId};
+use mailkeep_exchange::{Shelf, SourceError, Target};
+use mailkeep_model::{FailureClass, FolderId, FolderKind};
 use mailkeep_vault::{ItemKey, ItemVersion, MailboxView};
 
 use super::conflict::ExistingItems;
@@ -97,12 +97,27 @@ enum Place {
     Nowhere,
     /// The target can have none of them.
     Refused,
+    /// The folder cannot be made, which concerns no other kind of folder.
+    Lost(SourceError),
 }
 
 impl Place {
     fn of(made: Option<FolderId>) -> Self {
         made.map_or(Self::Nowhere, Self::Folder)
     }
+}
+
+/// What is no failure of the whole restore: the target keeps this kind of folder apart, and refuses it.
+fn concerns_kind(shelf: Shelf, error: &SourceError) -> bool {
+    let is_refused = matches!(
+        error.class,
+        FailureClass::AuthScope
+            | FailureClass::AuthConsent
+            | FailureClass::RequestBug
+            | FailureClass::ItemPermanent
+            | FailureClass::FolderGone
+    );
+    shelf != Shelf::Tree && is_refused
 }
 
 fn no_place() -> SourceError {
@@ -153,7 +168,8 @@ impl Restore {
         new_folder: Option<String>,
     ) -> Result<(), End> {
         let view = self.view.clone();
-        let placer = Placer::new(view.folders(), &self.request, new_folder);
+        let target = self.target.clone();
+        let placer = Placer::new(view.folders(), &self.request, new_folder, &*target);
         if self.cursor == Cursor::default() {
             self.count(selected).await?;
         }
@@ -168,7 +184,17 @@ impl Restore {
                 }
                 let destination = placer.destination(folder.folder());
                 let made = self.folders.ensure(&*self.target, &destination).await;
-                work.push((index, folder, Place::of(made.map_err(End::Failed)?)));
+                let kind = FolderKind::from_class(&folder.folder().folder.class);
+                let place = match made {
+                    Err(error) if concerns_kind(self.target.shelf(kind), &error) => {
+                        Place::Lost(SourceError {
+                            class: FailureClass::ItemPermanent,
+                            ..error
+                        })
+                    }
+                    made => Place::of(made.map_err(End::Failed)?),
+                };
+                work.push((index, folder, place));
             }
         }
         for (index, folder, place) in work {
@@ -179,6 +205,9 @@ impl Restore {
                 Place::Folder(id) => self.folder(folder, &id).await?,
                 Place::Nowhere => self.refuse(folder, |_| Done::Failed(no_place())).await?,
                 Place::Refused => self.refuse(folder, |_| Done::NotRestorable).await?,
+                Place::Lost(error) => {
+                    self.refuse(folder, |_| Done::Failed(error.clone())).await?;
+                }
             }
             self.settle_streak();
             self.cursor = Cursor::of_folder(index + 1);
@@ -204,11 +233,12 @@ impl Restore {
     /// True when the folder has items, and the target can have none of them: it needs no such folder.
     async fn is_all_refused(&self, folder: &SelectedFolder) -> Result<bool, End> {
         let filter = &self.request.selection.filter;
+        let kind = FolderKind::from_class(&folder.folder().folder.class);
         let (mut from, mut has_items) = (None, false);
         loop {
             let page = select::page(&self.view, folder, filter, from).await?;
             let mut items = page.items.iter();
-            if items.any(|version| self.target.takes(version.item.kind)) {
+            if items.any(|version| self.target.takes(version.item.kind, kind)) {
                 return Ok(false);
             }
             has_items |= !page.items.is_empty();
@@ -252,7 +282,8 @@ impl Restore {
             let done = self.cursor.done();
             page.items
                 .retain(|version| !done.contains(version.key.to_string().as_str()));
-            self.items(page.items, id, &existing, &own).await?;
+            let kind = FolderKind::from_class(&folder.folder().folder.class);
+            self.items(page.items, (id, kind), &existing, &own).await?;
             self.settle_streak();
             match page.next {
                 Some(next) => {
@@ -267,7 +298,7 @@ impl Restore {
     async fn items(
         &mut self,
         items: Vec<ItemVersion>,
-        folder: &FolderId,
+        (folder, kind): (&FolderId, FolderKind),
         existing: &ExistingItems,
         own: &HashSet<String>,
     ) -> Result<(), End> {
@@ -279,7 +310,7 @@ impl Restore {
         loop {
             while running.len() < limit && end.is_none() && !self.stop.is_stopped() {
                 let Some(version) = queue.next() else { break };
-                if !self.target.takes(version.item.kind) {
+                if !self.target.takes(version.item.kind, kind) {
                     refused.push(version);
                     continue;
                 }

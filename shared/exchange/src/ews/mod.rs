@@ -35,10 +35,11 @@ mod tree;
 mod trees;
 mod upload;
 mod wire;
-mod xml;
+pub(crate) mod xml;
 
 pub use autodiscover::{Discovered, EwsAutodiscover, discover};
 pub use client::{EwsClient, EwsOptions};
 pub use connection::{EwsConnection, EwsLogin, MailboxAccess};
+pub(crate) use item_row::parse_time;
 pub use source::EwsSource;
 pub use target::EwsTarget;

@@ -31,6 +31,9 @@ const WELL_KNOWN: &[WellKnownFolder] = &[
     WellKnownFolder::DeletedItems,
     WellKnownFolder::JunkEmail,
     WellKnownFolder::Outbox,
+    WellKnownFolder::Calendar,
+    WellKnownFolder::Contacts,
+    WellKnownFolder::Tasks,
 ];
 /// Those that came with 2013.
 const WELL_KNOWN_2013: &[WellKnownFolder] = &[

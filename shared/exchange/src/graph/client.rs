@@ -339,7 +339,7 @@ impl GraphClient {
     }
 
     /// A random version 4 UUID.
-    fn uuid(&self) -> String {
+    pub(crate) fn uuid(&self) -> String {
         let high = self.rng.next_u64();
         let low = self.rng.next_u64();
         format!(

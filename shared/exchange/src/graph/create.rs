@@ -20,7 +20,7 @@ use super::error_map::{Asked, Operation};
 use super::message_json::{self, Object};
 use super::properties::{self, property};
 use super::restore_json::{Allowed, finished, message, pending};
-use super::upload::{self, LARGEST};
+use super::upload::{self, Holder, LARGEST};
 use crate::retry::is_retryable;
 use crate::{
     AttachmentContent, ByteStream, CreateOutcome, RestoreAttachment, RestoreItem, SourceError,
@@ -90,7 +90,11 @@ impl GraphClient {
         if !plan.apart.is_empty() {
             let mut present = plan.inside.len();
             for attachment in &plan.apart {
-                match self.add_attachment(mailbox, &id, attachment, present).await {
+                let holder = Holder::message(&id);
+                match self
+                    .add_attachment(mailbox, holder, attachment, present)
+                    .await
+                {
                     Ok(()) => present += 1,
                     Err(error) if error.class == FailureClass::ItemPermanent => {
                         losses.push(format!(

@@ -23,6 +23,7 @@ mod groups;
 mod json;
 mod links;
 mod message_json;
+mod organizer;
 mod permissions;
 mod properties;
 mod restore_json;

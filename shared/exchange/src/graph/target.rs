@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mailkeep_model::{FailureClass, Folder, FolderId, ItemId, ItemKind, SourceMailboxId};
+use mailkeep_model::{
+    FailureClass, Folder, FolderId, FolderKind, ItemId, ItemKind, SourceMailboxId,
+};
 use mailkeep_ports::{Clock, Rng};
 use reqwest::Method;
 use serde::Deserialize;
@@ -15,10 +17,11 @@ use super::connection::GraphConnection;
 use super::error_map::{Asked, Operation};
 use super::folder_row::FolderRow;
 use super::message_json::{self, Object, text};
+use super::organizer::Place;
 use super::properties::{self, Extended};
 use super::restore_json::read_mark;
 use crate::retry::is_retryable;
-use crate::{CreateOutcome, ExistingItem, RestoreItem, SourceError, SourceMetrics, Target};
+use crate::{CreateOutcome, ExistingItem, RestoreItem, Shelf, SourceError, SourceMetrics, Target};
 
 const CREATE_FOLDER: Operation = Operation::new("create folder", Asked::Folder, "Mail.ReadWrite");
 const LIST_ITEMS: Operation = Operation::new("list items", Asked::Folder, "Mail.Read");
@@ -96,15 +99,31 @@ impl GraphTarget {
 #[async_trait]
 impl Target for GraphTarget {
     async fn folders(&self, mailbox: &SourceMailboxId) -> Result<Vec<Folder>, SourceError> {
-        Ok(self.client.whole_tree(mailbox).await?.folders)
+        let mut folders = self.client.whole_tree(mailbox).await?.folders;
+        // What the application may not see is missed when it is needed, and told then.
+        let others = self.client.organizer_folders(mailbox).await?;
+        folders.extend(others.folders);
+        Ok(folders)
     }
 
-    /// A contact, an event or a task would become a mail, which is none to the person who looks for it.
-    fn takes(&self, kind: ItemKind) -> bool {
-        !matches!(
-            kind,
-            ItemKind::Contact | ItemKind::DistributionList | ItemKind::Event | ItemKind::Task
-        )
+    /// A contact, an event or a task would become a mail among mail, which is none to the person who looks for
+    /// it. The service creates no distribution lists.
+    fn takes(&self, kind: ItemKind, folder: FolderKind) -> bool {
+        match kind {
+            ItemKind::DistributionList => false,
+            ItemKind::Contact => folder == FolderKind::Contacts,
+            ItemKind::Event => folder == FolderKind::Calendar,
+            ItemKind::Task => folder == FolderKind::Tasks,
+            _ => folder == FolderKind::Mail,
+        }
+    }
+
+    fn shelf(&self, kind: FolderKind) -> Shelf {
+        match kind {
+            FolderKind::Mail => Shelf::Tree,
+            FolderKind::Contacts => Shelf::OwnTree,
+            FolderKind::Calendar | FolderKind::Tasks => Shelf::List,
+        }
     }
 
     async fn create_folder(
@@ -114,6 +133,13 @@ impl Target for GraphTarget {
         name: &str,
         class: &str,
     ) -> Result<Folder, SourceError> {
+        let kind = FolderKind::from_class(class);
+        if kind != FolderKind::Mail {
+            let client = &self.client;
+            return client
+                .create_organizer_folder(mailbox, kind, parent, name)
+                .await;
+        }
         let path: Vec<&str> = match parent {
             None => vec!["mailFolders"],
             Some(parent) => vec!["mailFolders", parent.as_str(), "childFolders"],
@@ -170,6 +196,10 @@ impl Target for GraphTarget {
         mailbox: &SourceMailboxId,
         folder: &FolderId,
     ) -> Result<Vec<ExistingItem>, SourceError> {
+        let place = Place::of_folder(folder);
+        if !matches!(place, Place::Mail(_)) {
+            return self.client.organizer_existing(mailbox, place).await;
+        }
         let expand = properties::expand(&[properties::MARKER]);
         let query = [
             ("$select", "id,internetMessageId,subject,receivedDateTime"),
@@ -204,7 +234,10 @@ impl Target for GraphTarget {
         folder: &FolderId,
         item: &RestoreItem,
     ) -> Result<CreateOutcome, SourceError> {
-        self.client.create(mailbox, folder, item).await
+        match Place::of_folder(folder) {
+            Place::Mail(_) => self.client.create(mailbox, folder, item).await,
+            _ => self.client.create_in(mailbox, folder, item).await,
+        }
     }
 
     async fn delete_item(
@@ -212,6 +245,10 @@ impl Target for GraphTarget {
         mailbox: &SourceMailboxId,
         item: &ItemId,
     ) -> Result<(), SourceError> {
+        let place = Place::of_item(item);
+        if !matches!(place, Place::Mail(_)) {
+            return self.client.delete_in(mailbox, place).await;
+        }
         let path = ["messages", item.as_str(), "move"];
         let url = self.client.links.user(mailbox.as_str(), &path, &[]);
         let body = json!({ "destinationId": "deleteditems" });

@@ -18,6 +18,42 @@ use crate::retry::is_retryable;
 use crate::{AttachmentContent, ByteStream, RestoreAttachment, SourceError};
 
 pub(crate) const ADD: Operation = Operation::new("add attachment", Asked::Item, "Mail.ReadWrite");
+/// What attachments are added to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holder<'a> {
+    /// Where such items are: `messages` or `events`.
+    segment: &'static str,
+    id: &'a str,
+    permission: &'static str,
+}
+
+impl<'a> Holder<'a> {
+    /// A message.
+    pub(crate) fn message(id: &'a ItemId) -> Self {
+        Self {
+            segment: "messages",
+            id: id.as_str(),
+            permission: "Mail.ReadWrite",
+        }
+    }
+
+    /// An event, by its id at the service.
+    pub(crate) fn event(id: &'a str) -> Self {
+        Self {
+            segment: "events",
+            id,
+            permission: "Calendars.ReadWrite",
+        }
+    }
+
+    fn operation(&self, like: &Operation) -> Operation {
+        Operation {
+            permission: self.permission,
+            ..*like
+        }
+    }
+}
+
 const OPEN_SESSION: Operation =
     Operation::new("begin attachment upload", Asked::Item, "Mail.ReadWrite");
 const UPLOAD: Operation = Operation::new("upload attachment", Asked::Item, "Mail.ReadWrite");
@@ -128,24 +164,24 @@ fn described(attachment: &RestoreAttachment) -> Object {
 }
 
 impl GraphClient {
-    /// Adds an attachment to an item that has `before` of them.
+    /// Adds an attachment to what has `before` of them.
     pub(crate) async fn add_attachment(
         &self,
         mailbox: &SourceMailboxId,
-        item: &ItemId,
+        holder: Holder<'_>,
         attachment: &RestoreAttachment,
         before: usize,
     ) -> Result<(), SourceError> {
         let size = attachment.content.size_bytes();
         if size < SMALL {
-            return self.add_small(mailbox, item, attachment, before).await;
+            return self.add_small(mailbox, holder, attachment, before).await;
         }
-        match self.add_large(mailbox, item, attachment, before).await {
+        match self.add_large(mailbox, holder, attachment, before).await {
             Err(error)
                 if size < LARGE
                     && error.code == "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize" =>
             {
-                self.add_small(mailbox, item, attachment, before).await
+                self.add_small(mailbox, holder, attachment, before).await
             }
             other => other,
         }
@@ -154,15 +190,16 @@ impl GraphClient {
     async fn add_small(
         &self,
         mailbox: &SourceMailboxId,
-        item: &ItemId,
+        holder: Holder<'_>,
         attachment: &RestoreAttachment,
         before: usize,
     ) -> Result<(), SourceError> {
-        let path = ["messages", item.as_str(), "attachments"];
+        let path = [holder.segment, holder.id, "attachments"];
         let url = self.links.user(mailbox.as_str(), &path, &[]);
         let bytes = read_all(&attachment.content).await?;
         let body = file_json(attachment, &bytes);
-        let call = Call::write(&ADD, mailbox, Method::POST, url, &body);
+        let operation = holder.operation(&ADD);
+        let call = Call::write(&operation, mailbox, Method::POST, url, &body);
         let mut backoff = self.backoff(None);
         loop {
             let mut error = match self.send(&call).await {
@@ -173,7 +210,7 @@ impl GraphClient {
                 // A new item may not be there yet for the next call.
                 error.class = FailureClass::Transient;
             } else if is_retryable(error.class)
-                && self.count_attachments(mailbox, item).await? > before
+                && self.count_attachments(mailbox, holder).await? > before
             {
                 return Ok(());
             }
@@ -184,20 +221,20 @@ impl GraphClient {
     async fn add_large(
         &self,
         mailbox: &SourceMailboxId,
-        item: &ItemId,
+        holder: Holder<'_>,
         attachment: &RestoreAttachment,
         before: usize,
     ) -> Result<(), SourceError> {
         let mut sessions = 0;
         loop {
             sessions += 1;
-            let url = self.open_session(mailbox, item, attachment).await?;
+            let url = self.open_session(mailbox, holder, attachment).await?;
             let error = match self.fill(mailbox, attachment, &url).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
             // The session may have ended because its last answer got lost on the way to us.
-            if self.count_attachments(mailbox, item).await? > before {
+            if self.count_attachments(mailbox, holder).await? > before {
                 return Ok(());
             }
             let is_lost = matches!(
@@ -223,12 +260,12 @@ impl GraphClient {
     async fn open_session(
         &self,
         mailbox: &SourceMailboxId,
-        item: &ItemId,
+        holder: Holder<'_>,
         attachment: &RestoreAttachment,
     ) -> Result<Url, SourceError> {
         let path = [
-            "messages",
-            item.as_str(),
+            holder.segment,
+            holder.id,
             "attachments",
             "createUploadSession",
         ];
@@ -237,7 +274,8 @@ impl GraphClient {
         described.insert("attachmentType".into(), json!("file"));
         described.insert("size".into(), json!(attachment.content.size_bytes()));
         let body = json!({ "AttachmentItem": described });
-        let call = Call::write(&OPEN_SESSION, mailbox, Method::POST, url, &body).replayable();
+        let operation = holder.operation(&OPEN_SESSION);
+        let call = Call::write(&operation, mailbox, Method::POST, url, &body).replayable();
         let mut backoff = self.backoff(Some(4));
         loop {
             match self.json::<Session>(&call).await {
@@ -311,13 +349,16 @@ impl GraphClient {
     async fn count_attachments(
         &self,
         mailbox: &SourceMailboxId,
-        item: &ItemId,
+        holder: Holder<'_>,
     ) -> Result<usize, SourceError> {
-        let path = ["messages", item.as_str(), "attachments"];
+        let path = [holder.segment, holder.id, "attachments"];
         let url = self
             .links
             .user(mailbox.as_str(), &path, &[("$select", "id")]);
-        let listed: Listed = self.json(&Call::get(&COUNT, Some(mailbox), url)).await?;
+        let operation = holder.operation(&COUNT);
+        let listed: Listed = self
+            .json(&Call::get(&operation, Some(mailbox), url))
+            .await?;
         Ok(listed.value.len())
     }
 }

@@ -6,6 +6,7 @@ mod exchange;
 mod fault;
 mod group;
 pub(crate) mod http;
+mod organizer;
 mod public;
 mod truth;
 

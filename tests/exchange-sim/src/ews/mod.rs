@@ -23,7 +23,7 @@ mod soap;
 mod state;
 mod stream;
 mod version;
-mod write;
+pub(crate) mod write;
 pub(crate) mod xml;
 
 pub(crate) use samples::{add_sample, fill};

@@ -44,7 +44,7 @@ pub(crate) fn messages(
         select: token.select.clone(),
         expand: odata::Expand {
             properties: token.properties.clone(),
-            attachments: None,
+            ..odata::Expand::default()
         },
         text_bodies: call.preference("outlook.body-content-type").as_deref() == Some("text"),
     };
@@ -300,6 +300,7 @@ pub(crate) fn folder_tree(
             && number != ROOT
             && folder.parent.is_some()
             && folders::is_visible(mailbox, number)
+            && folders::is_mail(mailbox, number)
             && !(folder.is_deleted && token.since == 0);
         if !is_shown {
             continue;

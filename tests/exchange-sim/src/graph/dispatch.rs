@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::call::Call;
 use super::failure::Failure;
 use super::gate::{Pass, Refusal, enter};
+use super::organizer::{operation, shelf::Shelf};
 use super::reply::Reply;
 use super::route::{Op, Route, route};
 use super::{attachments, batch, delta, folders, groups, login, messages, upload, users, write};
@@ -269,7 +270,6 @@ fn in_account(
         Op::Settings => return users::settings(call, account),
         Op::UserPurpose => return users::purpose(call, account),
         Op::Send => return Ok(write::send(tenant, call, account, &route.template)),
-        Op::CreateEvent => return write::create_event(tenant, call, account, &route.template),
         _ => {}
     }
     let mut mailbox = locked(mailbox);
@@ -283,10 +283,13 @@ fn in_mailbox(
     account: &Arc<Account>,
     mailbox: &mut Mailbox,
 ) -> Result<Reply, Failure> {
+    if let Op::Organizer(operation) = route.op {
+        return operation::run(operation, tenant, call, route, account, mailbox);
+    }
     let number = account.number;
     let names = (number, account.id.as_str());
     let folder = match &route.folder {
-        Some(text) => Some(mailbox.find_folder(text).ok_or_else(|| {
+        Some(text) => Some(mail_folder(mailbox, text).ok_or_else(|| {
             if route.op == Op::MessageDelta {
                 Failure::new(
                     404,
@@ -346,7 +349,14 @@ fn in_mailbox(
         | Op::Settings
         | Op::UserPurpose
         | Op::Send
-        | Op::CreateEvent
+        | Op::Organizer(_)
         | Op::MimeInFolder => Err(Failure::method()),
     }
+}
+
+/// A folder that is neither of contacts nor of events nor of tasks.
+fn mail_folder(mailbox: &Mailbox, text: &str) -> Option<u32> {
+    let number = mailbox.find_folder(text)?;
+    let class = &mailbox.folder(number)?.class;
+    (Shelf::of_class(class) == Shelf::Mail).then_some(number)
 }

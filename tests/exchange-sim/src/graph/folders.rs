@@ -6,6 +6,7 @@ use super::call::Call;
 use super::failure::Failure;
 use super::json::put;
 use super::odata;
+use super::organizer::shelf::Shelf;
 use super::reply::Reply;
 use crate::numbers::{index, wide};
 use crate::store::folders::ROOT;
@@ -39,6 +40,12 @@ pub(crate) fn is_visible(mailbox: &Mailbox, number: u32) -> bool {
     false
 }
 
+/// Whether it is shown among mail folders: those of contacts, events and tasks are shown elsewhere.
+pub(crate) fn is_mail(mailbox: &Mailbox, number: u32) -> bool {
+    let folder = mailbox.folders.get(index(u64::from(number)));
+    folder.is_some_and(|folder| Shelf::of_class(&folder.class) == Shelf::Mail)
+}
+
 /// A folder as JSON.
 pub(crate) fn folder_json(mailbox: &Mailbox, number: u32, select: Option<&[String]>) -> Value {
     let Some(folder) = mailbox.folder(number) else {
@@ -59,6 +66,7 @@ pub(crate) fn folder_json(mailbox: &Mailbox, number: u32, select: Option<&[Strin
     let children = mailbox
         .children(number)
         .filter(|child| mailbox.folder(*child).is_some_and(|one| !one.is_hidden))
+        .filter(|child| is_mail(mailbox, *child))
         .count();
     for (name, value) in [
         ("displayName", json!(folder.name)),
@@ -101,6 +109,7 @@ pub(crate) fn list(
                 .folder(*number)
                 .is_some_and(|folder| options.include_hidden || !folder.is_hidden)
         })
+        .filter(|number| is_mail(mailbox, *number))
         .collect();
     let top = options.top.unwrap_or(10);
     let values: Vec<Value> = all

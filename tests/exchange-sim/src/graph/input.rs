@@ -249,7 +249,7 @@ fn properties(input: &mut Input, name: &str, value: &Value) -> Result<(), Failur
     Ok(())
 }
 
-fn check_value(id: &str, text: &str) -> Result<(), Failure> {
+pub(crate) fn check_value(id: &str, text: &str) -> Result<(), Failure> {
     let is_good = match id.split(' ').next().unwrap_or_default() {
         "Integer" | "Short" => text.parse::<i32>().is_ok(),
         "Long" | "Currency" => text.parse::<i64>().is_ok(),

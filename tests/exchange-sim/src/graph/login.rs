@@ -44,6 +44,12 @@ impl Registration {
                 "Mail.Read",
                 "Mail.ReadWrite",
                 "MailboxSettings.Read",
+                "Contacts.Read",
+                "Contacts.ReadWrite",
+                "Calendars.Read",
+                "Calendars.ReadWrite",
+                "Tasks.Read.All",
+                "Tasks.ReadWrite.All",
             ]
             .map(str::to_owned)
             .to_vec(),

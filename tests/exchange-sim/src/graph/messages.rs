@@ -66,7 +66,10 @@ pub(crate) fn list(
     let condition = options.filter.as_deref().map(parse_filter).transpose()?;
     let in_scope = |slot_folder: u32| match folder {
         Some(folder) => slot_folder == folder,
-        None => super::folders::is_visible(mailbox, slot_folder),
+        None => {
+            super::folders::is_visible(mailbox, slot_folder)
+                && super::folders::is_mail(mailbox, slot_folder)
+        }
     };
     let mut items: Vec<u32> = (0_u32..)
         .zip(&mailbox.slots)
@@ -134,13 +137,13 @@ fn order(
 }
 
 /// A `$filter` that is understood.
-enum Condition {
+pub(crate) enum Condition {
     MessageId(String),
     Property(String, String),
 }
 
 impl Condition {
-    fn holds(&self, view: &View, tenant: &Tenant) -> bool {
+    pub(crate) fn holds(&self, view: &View, tenant: &Tenant) -> bool {
         match self {
             Self::MessageId(id) => view.meta().message_id.as_ref() == Some(id),
             Self::Property(id, value) => {
@@ -150,7 +153,7 @@ impl Condition {
     }
 }
 
-fn parse_filter(text: &str) -> Result<Condition, Failure> {
+pub(crate) fn parse_filter(text: &str) -> Result<Condition, Failure> {
     let wrong = || {
         Failure::new(
             400,

@@ -15,6 +15,7 @@ pub(crate) mod json;
 pub(crate) mod login;
 pub(crate) mod messages;
 pub(crate) mod odata;
+pub(crate) mod organizer;
 pub(crate) mod render;
 pub(crate) mod reply;
 pub(crate) mod route;

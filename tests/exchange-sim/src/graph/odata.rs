@@ -24,6 +24,10 @@ pub(crate) struct Expand {
     pub(crate) properties: Vec<String>,
     /// Fields of attachments; an empty list means all.
     pub(crate) attachments: Option<Vec<String>>,
+    /// The changed occurrences of a series.
+    pub(crate) exceptions: bool,
+    /// What a task is linked with.
+    pub(crate) links: bool,
 }
 
 /// Reads the options; `allowed` names those that the resource has, `fields` what can be selected.
@@ -51,7 +55,20 @@ pub(crate) fn options(
             "$select" => result.select = Some(select(value, fields)?),
             "$top" => result.top = Some(number(name, value, 1, highest_top)?),
             "$skip" => result.skip = number(name, value, 0, usize::MAX)?,
-            "$expand" => result.expand = expand(value)?,
+            "$expand" => {
+                result.expand = expand(value)?;
+                let wanted = [
+                    (result.expand.exceptions, "exceptionOccurrences"),
+                    (result.expand.links, "linkedResources"),
+                ];
+                for (_, name) in wanted.iter().filter(|(is_wanted, _)| *is_wanted) {
+                    if !allowed.contains(name) {
+                        return Err(Failure::bad(format!(
+                            "Property '{name}' cannot be expanded."
+                        )));
+                    }
+                }
+            }
             "$filter" => result.filter = Some(value.clone()),
             "$orderby" => result.order_by = Some(value.clone()),
             "includeHiddenFolders" => result.include_hidden = boolean(name, value)?,
@@ -127,6 +144,8 @@ pub(crate) fn expand(text: &str) -> Result<Expand, Failure> {
                     None => return Err(Failure::bad("Unknown option inside $expand.")),
                 });
             }
+            "exceptionOccurrences" if inner.is_empty() => result.exceptions = true,
+            "linkedResources" if inner.is_empty() => result.links = true,
             other => {
                 return Err(Failure::bad(format!(
                     "Property '{other}' cannot be expanded."

@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::failure::Failure;
+use super::organizer::operation::{self, Organizer};
 
 /// The operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub(crate) enum Op {
     AttachmentValue,
     Translate,
     Send,
-    CreateEvent,
+    Organizer(Organizer),
 }
 
 impl Op {
@@ -62,7 +63,7 @@ impl Op {
             | Self::AddAttachment
             | Self::CreateUpload => &["Mail.ReadWrite"],
             Self::Send => &["Mail.Send", "Mail.ReadWrite"],
-            Self::CreateEvent => &["Calendars.ReadWrite", "Mail.ReadWrite"],
+            Self::Organizer(operation) => operation.roles(),
             _ => &["Mail.Read", "Mail.ReadWrite"],
         }
     }
@@ -120,6 +121,10 @@ pub(crate) fn route(call: &Call) -> Result<Route, Failure> {
     if let ["messages", rest @ ..] = parts.as_slice() {
         return message_route(route, method, prefix, rest);
     }
+    if let Some(operation) = operation::route(&mut route, method, &parts) {
+        route.op = Op::Organizer(operation?);
+        return Ok(route);
+    }
     match parts.as_slice() {
         [] => finish(route, method, prefix, &[("GET", Op::GetUser)]),
         ["mailboxSettings"] => finish(
@@ -143,12 +148,6 @@ pub(crate) fn route(call: &Call) -> Result<Route, Failure> {
         ["sendMail" | "microsoft.graph.sendMail"] => {
             finish(route, method, "/users/{id}/sendMail", &[("POST", Op::Send)])
         }
-        ["events"] | ["calendar", "events"] | ["calendars", _, "events"] => finish(
-            route,
-            method,
-            "/users/{id}/events",
-            &[("POST", Op::CreateEvent)],
-        ),
         _ => Err(unknown(&parts)),
     }
 }

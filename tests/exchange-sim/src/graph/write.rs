@@ -27,7 +27,7 @@ use crate::tenant::Tenant;
 /// Attachments from this size on need an upload session.
 pub(crate) const UPLOAD_FROM: u64 = 3 * 1024 * 1024;
 
-fn check_room(mailbox: &Mailbox) -> Result<(), Failure> {
+pub(crate) fn check_room(mailbox: &Mailbox) -> Result<(), Failure> {
     if mailbox.is_full {
         return Err(Failure::new(
             507,
@@ -368,24 +368,4 @@ pub(crate) fn send(tenant: &Tenant, call: &Call, account: &Account, template: &s
         body,
     });
     Reply::empty(202)
-}
-
-/// `POST …/events`: with attendees the real service sends invitations.
-pub(crate) fn create_event(
-    tenant: &Tenant,
-    call: &Call,
-    account: &Account,
-    template: &str,
-) -> Result<Reply, Failure> {
-    let body = Value::Object(call.json()?);
-    let has_attendees = field(&body, "attendees")
-        .as_array()
-        .is_some_and(|list| !list.is_empty());
-    if has_attendees {
-        send(tenant, call, account, template);
-    }
-    Ok(Reply::with_status(
-        201,
-        json!({"id": format!("AAMkEvent{}", tenant.next_request())}),
-    ))
 }

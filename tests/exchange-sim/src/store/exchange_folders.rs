@@ -7,7 +7,8 @@ use crate::numbers::narrow;
 /// Well-known name, class, and the display name in English, German, French and Japanese.
 type Special = (&'static str, &'static str, [&'static str; 4]);
 
-const SPECIAL: &[Special] = &[
+/// Folders of contacts, events and tasks, which every mailbox has.
+const ORGANIZER: &[Special] = &[
     (
         "calendar",
         "IPF.Appointment",
@@ -23,6 +24,10 @@ const SPECIAL: &[Special] = &[
         "IPF.Task",
         ["Tasks", "Aufgaben", "Tâches", "タスク"],
     ),
+];
+
+/// Others that mailboxes on Exchange show.
+const SPECIAL: &[Special] = &[
     (
         "notes",
         "IPF.StickyNote",
@@ -83,6 +88,15 @@ const PUBLIC: &[Public] = &[
 ];
 
 impl Mailbox {
+    /// Adds the folders of contacts, events and tasks.
+    pub(crate) fn add_organizer_folders(&mut self) {
+        let column = column_of(self.number);
+        for (known, class, names) in ORGANIZER {
+            let name = names.get(column).copied().unwrap_or(known);
+            self.add_special(name, Some(ROOT), known, class, false);
+        }
+    }
+
     /// Adds what a mailbox on Exchange has beside folders of mail.
     pub(crate) fn add_exchange_folders(&mut self) {
         let column = column_of(self.number);
