@@ -69,16 +69,15 @@ def redrive(world: World, say) -> None:
     cause = Rule("dynamodb", 400, refusal, operation="TransactWriteItems", contains=b'"leases"')
     # Somebody who brings messages back must be faster than the planner, which ends their tasks as failed.
     denied = '{"__type":"com.amazonaws.sqs#KmsThrottled","message":"not now"}'
-    dead = world.outputs["DeadLetterQueueUrl"]
-    name = dead.rsplit("/", 1)[-1].encode()
+    name = world.outputs["DeadLetterQueueUrl"].rsplit("/", 1)[-1].encode()
     blind = Rule("sqs", 400, denied, operation="ReceiveMessage", contains=name)
     with world.proxy.lock:
         world.proxy.sent.clear()
         world.proxy.rules = [cause, blind]
     world.api("POST", f"/v1/jobs/{job}/run", {})
-    until("its message is a dead letter", 90, lambda: world.depth("DeadLetterQueueUrl") >= 1)
+    letter = until("its message is a dead letter", 90, lambda: dead_letter(world, job))
     world.proxy.rules = [blind]
-    moved = move(world, dead, world.outputs["TaskQueueUrl"])
+    bring_back(world, letter)
     until("the task is done", 60, lambda: world.tasks(job, 1)[0]["state"]["code"] == "completed", 0.5)
     world.proxy.rules = []
     world.api("POST", f"/v1/jobs/{job}/activate")
@@ -87,19 +86,22 @@ def redrive(world: World, say) -> None:
     with world.proxy.lock:
         sent = [entry for batch in world.proxy.sent for entry in json.loads(batch)["Entries"] if job in entry["MessageBody"]]
     assert len(sent) == 1, f"its message was sent {len(sent)} times: not the redrive healed it"
-    say(f"{moved} dead letter was brought back, and its task is done")
+    say("a dead letter was brought back, and its task is done")
     world.deploy(MaxReceives="6", LeaseSeconds="6")
 
 
-def move(world: World, source: str, target: str) -> int:
-    """What a redrive of SQS does, which the emulator does not have: message by message back to where it was."""
+def dead_letter(world: World, about: str) -> dict | None:
+    """The dead letter that names this. Others, which scenarios before left, are removed."""
+    queue, url = world.session.client("sqs"), world.outputs["DeadLetterQueueUrl"]
+    for message in queue.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+        if about in message["Body"]:
+            return message
+        queue.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return None
+
+
+def bring_back(world: World, letter: dict) -> None:
+    """What a redrive of SQS does, which the emulator does not have: the message goes back to where it was."""
     queue = world.session.client("sqs")
-    moved = 0
-    while True:
-        found = queue.receive_message(QueueUrl=source, MaxNumberOfMessages=10).get("Messages", [])
-        if not found:
-            return moved
-        for message in found:
-            queue.send_message(QueueUrl=target, MessageBody=message["Body"])
-            queue.delete_message(QueueUrl=source, ReceiptHandle=message["ReceiptHandle"])
-            moved += 1
+    queue.send_message(QueueUrl=world.outputs["TaskQueueUrl"], MessageBody=letter["Body"])
+    queue.delete_message(QueueUrl=world.outputs["DeadLetterQueueUrl"], ReceiptHandle=letter["ReceiptHandle"])
