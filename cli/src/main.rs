@@ -6,12 +6,6 @@ use clap::Parser;
 use mailkeep_cli::args::Cli;
 use mailkeep_cli::session::Session;
 use mailkeep_cli::{CliError, commands, logging};
-use mimalloc::MiMalloc;
-
-/// Gives memory back that a long backup took for a moment; the system's allocator keeps a tenth more of a
-/// mailbox of a million items.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     // Wrong usage ends here with exit code 2; help and version with 0.

@@ -19,7 +19,3 @@ pub use error::FunctionError;
 pub use metrics::{MetricLine, Metrics, Unit};
 pub use start::{Function, start};
 pub use trigger::{FailedMessages, MessageTrigger, Trigger};
-
-/// The same as in the `mailkeep` program, so that what is measured there holds for a function's memory.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

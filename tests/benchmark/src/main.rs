@@ -24,10 +24,6 @@ use crate::layout::Layout;
 use crate::report::Report;
 use crate::steps::Step;
 
-/// As in the `mailkeep` program.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Whatever went wrong ends the benchmark.
 type Failure = Box<dyn Error + Send + Sync>;
 

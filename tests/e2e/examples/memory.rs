@@ -29,11 +29,6 @@ use mailkeep_local::{FolderStore, SystemClock};
 use mailkeep_model::SourceMailboxId;
 use mailkeep_ports::{Clock, SeededRng, TestClock};
 use mailkeep_vault::{Recipient, Vault, VaultContext};
-use mimalloc::MiMalloc;
-
-/// As in the `mailkeep` program.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 const MOST_MEGABYTES: u64 = 200;
 const ATTACHMENT_BYTES: u64 = 150_000_000;
