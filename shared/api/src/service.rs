@@ -132,7 +132,7 @@ impl Api {
                 authenticate,
                 slots: Arc::new(Semaphore::new(settings.max_requests)),
                 audit: AuditLog::new(Arc::clone(&table), Arc::clone(&clock)),
-                replays: Replays::new(Arc::clone(&table), Arc::clone(&clock)),
+                replays: Replays::new(Arc::clone(&table), Arc::clone(&clock), rng),
                 views: Views::new(clock, settings.max_views, settings.view_lifetime),
                 settings,
                 engine,

@@ -10,7 +10,7 @@ use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
 use data_encoding::HEXLOWER;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use mailkeep_ports::{Clock, Expect, ItemKey, Table, TableError, TableErrorKind, Write};
+use mailkeep_ports::{Clock, Expect, ItemKey, Rng, Table, TableError, TableErrorKind, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
@@ -22,6 +22,9 @@ const BEGUN: TimeDelta = TimeDelta::minutes(5);
 /// Largest answer that is kept. Answers to changes are small.
 const MAX_ANSWER_BYTES: usize = 256 << 10;
 const SORT: &str = "answer";
+/// Tries of one write.
+const TRIES: u32 = 4;
+const FIRST_WAIT: Duration = Duration::from_millis(50);
 /// Headers that belong to an answer.
 const HEADERS: [HeaderName; 4] = [
     header::CONTENT_TYPE,
@@ -91,6 +94,9 @@ impl StoredAnswer {
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     fingerprint: Fingerprint,
+    /// Tells apart whoever carries it out.
+    #[serde(default)]
+    claim: u64,
     begun_at: DateTime<Utc>,
     answer: Option<StoredAnswer>,
 }
@@ -114,11 +120,12 @@ pub(crate) enum Begun {
 pub(crate) struct Replays {
     table: Arc<dyn Table>,
     clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
 }
 
 impl Replays {
-    pub(crate) fn new(table: Arc<dyn Table>, clock: Arc<dyn Clock>) -> Self {
-        Self { table, clock }
+    pub(crate) fn new(table: Arc<dyn Table>, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
+        Self { table, clock, rng }
     }
 
     /// Begins a request with this key of this sender.
@@ -158,6 +165,7 @@ impl Replays {
         }
         let record = Record {
             fingerprint,
+            claim: self.rng.next_u64(),
             begun_at: now,
             answer: None,
         };
@@ -188,7 +196,11 @@ impl Replays {
     /// Forgets a request that changed nothing.
     pub(crate) async fn forget(&self, ticket: Ticket) {
         let Ticket { key, version, .. } = ticket;
-        if let Err(error) = self.table.write(Write::Delete { key, version }).await {
+        let write = Write::Delete {
+            key: key.clone(),
+            version,
+        };
+        if let Err(error) = self.try_write(&key, write, |found| found.is_none()).await {
             tracing::warn!(%error, "a request that changed nothing could not be forgotten");
         }
     }
@@ -205,7 +217,43 @@ impl Replays {
             body: serde_json::to_vec(record).unwrap_or_default().into(),
             expires_at: record.begun_at.checked_add_signed(KEPT),
         };
-        self.table.write(write).await.map(|_| ())
+        let is_ours = |found: Option<&Record>| {
+            found.is_some_and(|found| {
+                found.claim == record.claim && found.answer.is_some() == record.answer.is_some()
+            })
+        };
+        self.try_write(key, write, is_ours).await
+    }
+
+    /// Writes, again when that may help. An answer that was lost must not hold the key up: what is there
+    /// tells whether it was written.
+    async fn try_write(
+        &self,
+        key: &ItemKey,
+        write: Write,
+        is_done: impl Fn(Option<&Record>) -> bool + Send + Sync,
+    ) -> Result<(), TableError> {
+        let (mut is_unsure, mut wait) = (false, FIRST_WAIT);
+        for _ in 1..TRIES {
+            match self.table.write(write.clone()).await {
+                Err(error) if error.kind == TableErrorKind::Conflict && is_unsure => {
+                    let found = self.table.get(key).await?;
+                    let found = found.and_then(|item| serde_json::from_slice(&item.body).ok());
+                    return if is_done(found.as_ref()) {
+                        Ok(())
+                    } else {
+                        Err(error)
+                    };
+                }
+                Err(error) if error.is_retryable() => {
+                    is_unsure |= error.kind == TableErrorKind::Unavailable;
+                    self.clock.sleep(wait).await;
+                    wait *= 2;
+                }
+                written => return written.map(drop),
+            }
+        }
+        self.table.write(write).await.map(drop)
     }
 }
 

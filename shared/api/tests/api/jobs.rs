@@ -1,6 +1,10 @@
 //! Jobs by API.
 
+use std::sync::Arc;
+
+use mailkeep_api::ApiSettings;
 use mailkeep_api::auth::Role;
+use mailkeep_ports::{CallFault, FaultPlan, FaultTable};
 use serde_json::{Value, json};
 
 use crate::support::{World, definition};
@@ -207,4 +211,47 @@ async fn a_repeated_request_with_the_same_key_is_carried_out_once() {
     send(Role::Operator, "k-1", "One")
         .await
         .problem(409, "name_taken");
+}
+
+/// Whichever answer of the table is lost: asking again with the same key gives what was done, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_of_the_table_that_is_lost_holds_no_key_up() {
+    let plan = FaultPlan::new();
+    let faults = plan.clone();
+    let world = World::with(ApiSettings::default(), |table| {
+        Arc::new(FaultTable::new(table, faults))
+    })
+    .await;
+    // Whoever waits before trying again does so by this clock.
+    let clock = world.clock.clone();
+    let ticking = tokio::spawn(async move {
+        loop {
+            clock.advance(std::time::Duration::from_millis(100));
+            tokio::task::yield_now().await;
+        }
+    });
+    let mut faulty = 0;
+    for number in 1..=12 {
+        let _ = plan
+            .clone()
+            .at(plan.calls() + number, CallFault::AnswerLost);
+        let (name, before) = (format!("Job {number}"), plan.faults());
+        let key = format!("k-{number}");
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let ask = world.ask(Role::Operator, "POST", "/v1/jobs");
+            let ask = ask.json(&definition(&name)).header("idempotency-key", &key);
+            let answer = ask.send().await;
+            if answer.status.as_u16() == 201 {
+                break;
+            }
+            assert!(tries < 3, "call {number}: {answer:?}");
+            answer.expect(503);
+        }
+        faulty += plan.faults() - before;
+    }
+    assert!(faulty >= 6, "{faulty}");
+    assert_eq!(world.all("/v1/jobs", 50).await.len(), 12);
+    ticking.abort();
 }
