@@ -21,4 +21,6 @@ pub(crate) struct MailboxCore {
     pub keys: MailboxKeys,
     /// False when the store lets one writer overwrite the commit of another.
     pub honours_create: bool,
+    /// False while commits may be written anew: what later ones carry of them may be outdated.
+    pub trusts_copies: bool,
 }

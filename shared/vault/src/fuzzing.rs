@@ -33,6 +33,7 @@ use crate::index::root::{decode_root, decode_writer_state, encode_root, encode_w
 use crate::index::state::State;
 use crate::index::table::{FolderNames, Table};
 use crate::index::tables::{Lookup, Packs, Parts, Refs, Rows, Snapshots};
+use crate::index::tail;
 use crate::keys::MailboxKeys;
 use crate::pack_checks::PackChecks;
 use crate::pack_rows;
@@ -81,6 +82,9 @@ pub const DECODERS: &[Decoder] = &[
         again(pack_rows::decode(bytes), |rows| {
             pack_rows::encode(rows.clone())
         })
+    }),
+    ("earlier-commits", |bytes| {
+        tail::again(bytes).map_or(Outcome::Refused, Outcome::Again)
     }),
     ("frame-table", frame_table),
     ("frame", frame),

@@ -17,6 +17,8 @@ pub mod fuzzing;
 mod golden_export_tests;
 #[cfg(test)]
 mod golden_tests;
+#[cfg(test)]
+mod guard_tests;
 pub mod ids;
 
 mod assembly;

@@ -217,6 +217,7 @@ impl Vault {
             profile: owner.profile.clone(),
             keys,
             honours_create: self.inner.info.capabilities.conditional_create,
+            trusts_copies: true,
         })
     }
 

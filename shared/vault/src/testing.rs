@@ -48,5 +48,6 @@ pub(crate) fn mailbox(ctx: &VaultContext, seed: u8) -> MailboxCore {
         profile: profile("ada"),
         keys: keys(seed),
         honours_create: true,
+        trusts_copies: true,
     }
 }

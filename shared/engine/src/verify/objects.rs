@@ -152,8 +152,9 @@ impl ObjectCheck<'_> {
 
     /// Every commit, whole: those that a checkpoint covers are not read otherwise.
     async fn commits(&mut self) -> Result<(), VaultError> {
+        let mut chain = None;
         for sequence in self.view.first_commit()..=self.view.sequence() {
-            match self.view.check_commit(sequence).await {
+            match self.view.check_next_commit(sequence, &mut chain).await {
                 Ok(None) => {}
                 // A missing one was found in the listing, one with contents among the packs.
                 Ok(Some(finding)) => {

@@ -38,6 +38,8 @@ pub enum FrameKind {
     RefBlock,
     /// What a pack says about the items in it.
     PackRows,
+    /// Copies of the commits right before this one.
+    EarlierCommits,
     /// A kind that this version does not know.
     Unknown(u8),
 }
@@ -59,6 +61,7 @@ impl FrameKind {
             Self::WriterState => 11,
             Self::RefBlock => 12,
             Self::PackRows => 13,
+            Self::EarlierCommits => 14,
             Self::Unknown(tag) => tag,
         }
     }
@@ -79,6 +82,7 @@ impl FrameKind {
             11 => Self::WriterState,
             12 => Self::RefBlock,
             13 => Self::PackRows,
+            14 => Self::EarlierCommits,
             other => Self::Unknown(other),
         }
     }

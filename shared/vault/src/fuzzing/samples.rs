@@ -132,6 +132,7 @@ async fn sealed(
             (_, FrameKind::WriterState) => "writer-state",
             (_, FrameKind::PackRows) => "pack-rows",
             (ObjectKind::Segment, FrameKind::Record) => "commit",
+            (ObjectKind::Segment, FrameKind::EarlierCommits) => "earlier-commits",
             (ObjectKind::Floor, FrameKind::Record) => "floor",
             (ObjectKind::Run, FrameKind::Record) => "run",
             (ObjectKind::Document, FrameKind::Record) => "document",

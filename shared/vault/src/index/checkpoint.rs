@@ -79,6 +79,7 @@ impl Written {
         index.snapshots = self.tables.snapshots;
         index.checkpoint = self.sequence;
         index.rows_since_checkpoint = 0;
+        index.tail.clear();
     }
 }
 

@@ -237,7 +237,12 @@ impl MailboxWriter {
                 &mut own
             }
         };
-        publish::push(builder, &draft.record, &draft.rows)?;
+        publish::push(
+            builder,
+            &draft.record,
+            &draft.rows,
+            draft.earlier.as_deref(),
+        )?;
         let key = names::log(&self.core.id, draft.record.sequence)?;
         builder.seal(self.core.keys.objects(), &key, &*self.core.ctx.rng)
     }

@@ -67,6 +67,8 @@ pub(crate) struct Draft {
     pub record: CommitRecord,
     /// Its rows, sorted.
     pub rows: Vec<RowEntry>,
+    /// What it carries of the commits before it.
+    pub earlier: Option<Vec<u8>>,
 }
 
 /// New packs, the segment's own data, where new parts lie, and the parts of new contents.
@@ -176,6 +178,7 @@ impl Drafter<'_> {
         Ok(Draft {
             record,
             rows: std::mem::take(&mut self.rows),
+            earlier: self.index.tail.frame(),
         })
     }
 

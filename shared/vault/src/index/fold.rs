@@ -20,6 +20,7 @@ use crate::index::tables::packs::PackLine;
 use crate::index::tables::parts::PartEntry;
 use crate::index::tables::refs::RefEntry;
 use crate::index::tables::{Lookup, Packs, Parts, Refs, Rows, Snapshots};
+use crate::index::tail::Tail;
 use crate::pack_table::PackId;
 
 /// Row entries that may be in memory before they are packed into compressed blocks.
@@ -48,6 +49,8 @@ pub(crate) struct Index {
     pub checkpoint: u64,
     /// Row entries since that checkpoint.
     pub rows_since_checkpoint: u64,
+    /// What the next commit carries of those since that checkpoint.
+    pub tail: Tail,
 }
 
 /// A commit with all that belongs to it.
@@ -123,6 +126,7 @@ impl Index {
         self.check_follows(object, &commit.record)?;
         let names = names_after(&self.state, object, &commit.record)?;
         check_rows(object, &commit)?;
+        self.tail.push(&commit);
         self.apply_release(&commit);
         self.apply_rows(&commit);
         self.apply_packs(&commit);

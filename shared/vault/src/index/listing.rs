@@ -1,5 +1,7 @@
 //! What commits and checkpoints a mailbox has, in as few requests as possible.
 
+use std::collections::HashMap;
+
 use mailkeep_ports::{ListOptions, ListPage};
 
 use crate::core::MailboxCore;
@@ -16,6 +18,8 @@ pub(crate) struct Listing {
     pub checkpoints: Vec<u64>,
     /// Commits, from [`log_from`](Self::log_from) on.
     pub log: Vec<u64>,
+    /// The sizes of their objects.
+    pub log_bytes: HashMap<u64, u64>,
     /// Commits before this one were not listed.
     pub log_from: u64,
     /// The log was closed up to some commit: there is a floor.
@@ -56,10 +60,15 @@ pub(crate) async fn list(core: &MailboxCore, skip: &[u64]) -> Result<Listing, Va
 
 /// Lists the commits behind `sequence`.
 pub(crate) async fn list_log(core: &MailboxCore, sequence: u64) -> Result<Vec<u64>, VaultError> {
+    Ok(list_behind(core, sequence).await?.log)
+}
+
+/// Lists the commits behind `sequence`, with their sizes.
+pub(crate) async fn list_behind(core: &MailboxCore, sequence: u64) -> Result<Listing, VaultError> {
     let mut listing = Listing::default();
     let from = names::log(&core.id, sequence)?;
     rest_of_log(core, Some(from.to_string()), &mut listing).await?;
-    Ok(listing.log)
+    Ok(listing)
 }
 
 impl Listing {
@@ -118,6 +127,7 @@ fn collect(core: &MailboxCore, page: &ListPage, listing: &mut Listing) {
             listing.checkpoints.push(sequence);
         } else if name.starts_with(&log) {
             listing.log.push(sequence);
+            listing.log_bytes.insert(sequence, object.size_bytes);
         }
     }
 }

@@ -41,6 +41,7 @@ mod staged;
 pub(crate) mod state;
 pub(crate) mod table;
 pub(crate) mod tables;
+pub(crate) mod tail;
 #[cfg(test)]
 pub(crate) mod tests;
 mod upkeep;
@@ -56,7 +57,7 @@ pub use folders::StoredFolder;
 pub use items::MAX_PAGE;
 pub use left_out::LeftOut;
 pub use staged::RowContent;
-pub use verify::{Defect, Finding, ObjectCounts};
+pub use verify::{CommitId, Defect, Finding, ObjectCounts};
 pub use version::{ChangeKinds, DiffPage, Difference, ItemPage, ItemVersion, PageToken};
 pub use view::MailboxView;
 pub use writer::MailboxWriter;

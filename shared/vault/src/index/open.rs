@@ -59,14 +59,25 @@ pub(crate) async fn open(
         let newest = listing.newest(&skip, up_to);
         if newest < listing.log_from {
             // What was listed begins behind an older checkpoint.
-            listing.log = listing::list_log(core, newest.saturating_sub(1)).await?;
+            let more = listing::list_behind(core, newest.saturating_sub(1)).await?;
+            (listing.log, listing.log_bytes) = (more.log, more.log_bytes);
             listing.log_from = newest;
         }
-        let (index, root) = if newest == 0 {
-            (Index::default(), None)
+        listing.log.retain(|sequence| *sequence <= up_to);
+        // The end of the log comes along with the checkpoint: the two do not wait for each other.
+        let last = listing.log.last().copied().filter(|last| *last > newest);
+        let end = async {
+            match last {
+                Some(last) => Some(Segment::read(core, last).await),
+                None => None,
+            }
+        };
+        let (index, root, end) = if newest == 0 {
+            (Index::default(), None, end.await)
         } else {
-            match read_root(core, purpose, newest).await {
-                Ok((index, root)) => (index, Some((newest, root))),
+            let (root, end) = futures::future::join(read_root(core, purpose, newest), end).await;
+            match root {
+                Ok((index, root)) => (index, Some((newest, root)), end),
                 Err(error) if is_checkpoint_error(&core.id, &error) => {
                     tracing::warn!(mailbox = %core.id, checkpoint = newest, %error, "skipping a checkpoint");
                     skip.push(newest);
@@ -76,14 +87,14 @@ pub(crate) async fn open(
             }
         };
         let mut index = index;
-        listing.log.retain(|sequence| *sequence <= up_to);
+        index.tail.is_kept = purpose == Purpose::Write && core.trusts_copies && core.honours_create;
         if newest < floor.sequence && floor.sequence <= up_to {
             return Err(VaultError::missing(
                 names::checkpoint(&core.id, floor.sequence)?.as_str(),
                 "the log up to this commit is closed, and no checkpoint that holds it can be read; restore it from a replica or an older version of the bucket",
             ));
         }
-        read_tail(core, &mut index, &listing).await?;
+        read_tail(core, &mut index, &listing, end).await?;
         return Ok(Opened {
             index,
             blocks: Arc::new(BlockReader::new(core.clone(), root)),
@@ -139,32 +150,52 @@ pub(crate) async fn read_root(
 }
 
 /// Applies the listed commits that follow the index. A commit that is missing in between is an error
-/// that names it: nothing behind it may be shown as if it were whole.
+/// that names it: nothing behind it may be shown as if it were whole. `end` is the newest one, which often
+/// carries the others.
 async fn read_tail(
     core: &MailboxCore,
     index: &mut Index,
     listing: &Listing,
+    end: Option<Result<Segment, VaultError>>,
 ) -> Result<(), VaultError> {
-    let log: Vec<u64> = listing
-        .log
-        .iter()
-        .copied()
-        .filter(|sequence| *sequence > index.state.sequence)
-        .collect();
-    apply_commits(core, index, &log).await
-}
-
-/// Applies commits, which must follow the index without a hole.
-pub(crate) async fn apply_commits(
-    core: &MailboxCore,
-    index: &mut Index,
-    log: &[u64],
-) -> Result<(), VaultError> {
-    for (expected, found) in (index.state.sequence.saturating_add(1)..).zip(log) {
+    let first = index.state.sequence.saturating_add(1);
+    let mut log: Vec<u64> = listing.log.clone();
+    log.retain(|sequence| *sequence >= first);
+    for (expected, found) in (first..).zip(&log) {
         if *found != expected {
             return Err(hole(core, expected)?);
         }
     }
+    // Whether it can be read, or is newer, is said when it is its turn.
+    let Some(Ok(mut end)) = end else {
+        return apply_commits(core, index, &log).await;
+    };
+    let mut earlier = std::mem::take(&mut end.earlier);
+    earlier.retain(|segment| segment.record.sequence >= first);
+    // A commit that is not the one that was copied: let the chain tell.
+    let is_there = |segment: &Segment| {
+        let listed = listing.log_bytes.get(&segment.record.sequence);
+        listed == Some(&segment.size_bytes())
+    };
+    if !earlier.iter().all(is_there) {
+        earlier.clear();
+    }
+    let carried_from = earlier.first().unwrap_or(&end).record.sequence;
+    log.retain(|sequence| *sequence < carried_from);
+    apply_commits(core, index, &log).await?;
+    for segment in earlier.into_iter().chain([end]) {
+        segment.apply_to(index)?;
+        index.compact_memory()?;
+    }
+    Ok(())
+}
+
+/// Reads commits and applies them.
+async fn apply_commits(
+    core: &MailboxCore,
+    index: &mut Index,
+    log: &[u64],
+) -> Result<(), VaultError> {
     let mut segments = stream::iter(log.to_vec())
         .map(|sequence| {
             let core = core.clone();

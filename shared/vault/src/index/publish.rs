@@ -42,12 +42,17 @@ pub(crate) struct Cost {
     pub requests: u64,
 }
 
-/// Adds rows and record to a segment.
+/// Adds what is carried of earlier commits, rows and record to a segment.
 pub(crate) fn push(
     builder: &mut ObjectBuilder,
     record: &CommitRecord,
     rows: &[RowEntry],
+    earlier: Option<&[u8]>,
 ) -> Result<(), VaultError> {
+    if let Some(earlier) = earlier {
+        let spec = FrameSpec::new(FrameKind::EarlierCommits, Compression::Zstd);
+        builder.push(&spec, earlier)?;
+    }
     let spec = FrameSpec::new(FrameKind::RowBlock, Compression::Zstd);
     for rows in in_blocks(rows) {
         builder.push(&spec, &batch::encode(rows))?;
@@ -130,7 +135,7 @@ pub(crate) async fn put(
 }
 
 /// Cuts rows into batches like the blocks of a checkpoint.
-fn in_blocks(rows: &[RowEntry]) -> impl Iterator<Item = &[RowEntry]> {
+pub(crate) fn in_blocks(rows: &[RowEntry]) -> impl Iterator<Item = &[RowEntry]> {
     let mut rest = rows;
     std::iter::from_fn(move || {
         let mut weight = 0;

@@ -18,6 +18,7 @@ use crate::index::rows::column::{Malformed, NumberReader};
 use crate::index::state::{FolderVersion, GapVersion, State};
 use crate::index::table::{Entry, Lsm, Table};
 use crate::index::tables::snapshots::CountsMessage;
+use crate::index::tail::Tail;
 use crate::index::wire::{FolderMessage, GapMessage, PlaceMessage, commit_id};
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -387,6 +388,7 @@ pub(crate) fn decode_root(
         snapshots: read_table(&message.snapshots, &objects)?,
         state,
         rows_since_checkpoint: 0,
+        tail: Tail::default(),
     })
 }
 

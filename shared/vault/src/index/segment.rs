@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use mailkeep_model::FolderId;
+use mailkeep_ports::Key;
 
 use crate::core::MailboxCore;
 use crate::error::VaultError;
@@ -11,6 +12,7 @@ use crate::index::fold::{Commit, Index, names_after};
 use crate::index::record::CommitRecord;
 use crate::index::rows::{RowEntry, batch};
 use crate::index::state::State;
+use crate::index::tail;
 use crate::index::wire::check_reader;
 use crate::names;
 use crate::object::ObjectReader;
@@ -29,6 +31,8 @@ pub(crate) struct Segment {
     row_frames: Vec<Bytes>,
     header: ObjectHeader,
     size_bytes: u64,
+    /// Commits before it that it carries copies of, oldest first; the last is the one right before.
+    pub earlier: Vec<Segment>,
 }
 
 impl Segment {
@@ -61,10 +65,17 @@ impl Segment {
                 "its record has another sequence number",
             ));
         }
-        let mut row_frames = vec![];
+        let (mut row_frames, mut earlier) = (vec![], vec![]);
         for frame in reader.frames() {
-            if frame.kind == FrameKind::RowBlock {
-                row_frames.push(reader.frame(store, frame).await?);
+            match frame.kind {
+                FrameKind::RowBlock => row_frames.push(reader.frame(store, frame).await?),
+                FrameKind::EarlierCommits if core.trusts_copies => {
+                    // Copies of what can be read elsewhere: damage to them is no damage to the commit.
+                    if let Ok(plain) = reader.frame(store, frame).await {
+                        earlier = tail::decode(core, &plain, &record).unwrap_or_default();
+                    }
+                }
+                _ => {}
             }
         }
         Ok(Self {
@@ -73,7 +84,43 @@ impl Segment {
             row_frames,
             header: *reader.header(),
             size_bytes: reader.size_bytes(),
+            earlier,
         })
+    }
+
+    /// A copy of a commit that a later one carries.
+    pub(crate) fn carried(
+        key: &Key,
+        record: CommitRecord,
+        row_frames: Vec<Bytes>,
+        header: ObjectHeader,
+        size_bytes: u64,
+    ) -> Self {
+        Self {
+            object: key.to_string(),
+            record,
+            row_frames,
+            header,
+            size_bytes,
+            earlier: vec![],
+        }
+    }
+
+    /// Size of its object.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// True when the other commit names this one as the one before it.
+    pub(crate) fn is_before(&self, other: &CommitRecord) -> bool {
+        self.record.sequence.checked_add(1) == Some(other.sequence)
+            && self.record.commit_id == other.parent
+    }
+
+    /// True when this is a true copy of the other one, which was read.
+    pub(crate) fn is_copy_of(&self, other: &Self) -> bool {
+        // Whoever seals a commit draws a new salt.
+        self.header == other.header && self.size_bytes == other.size_bytes
     }
 
     /// Decodes the rows with these names of folders.
@@ -112,8 +159,12 @@ impl Segment {
 }
 
 fn index_frames(reader: &ObjectReader) -> impl Iterator<Item = &FrameInfo> {
-    reader
-        .frames()
-        .iter()
-        .filter(|frame| matches!(frame.kind, FrameKind::RowBlock | FrameKind::Record))
+    reader.frames().iter().filter(|frame| is_index(frame.kind))
+}
+
+fn is_index(kind: FrameKind) -> bool {
+    matches!(
+        kind,
+        FrameKind::RowBlock | FrameKind::Record | FrameKind::EarlierCommits
+    )
 }

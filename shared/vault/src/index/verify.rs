@@ -17,6 +17,7 @@ use crate::index::open::Opened;
 use crate::index::record::CommitRecord;
 use crate::index::rows::RowEntry;
 use crate::index::scan::Scan;
+use crate::index::segment::Segment;
 use crate::index::tables::{Packs, Rows};
 use crate::index::version::{ItemPage, ItemVersion, PageToken};
 use crate::index::view::{MailboxView, with_index};
@@ -94,6 +95,10 @@ impl Finding {
         }
     }
 }
+
+/// Which commit it was, of those that may have had its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitId([u8; 16]);
 
 /// What a comparison of store and index looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -290,6 +295,38 @@ impl MailboxView {
             Ok(Some(what)) => Ok(Some(damaged(&key, &what))),
             Err(error) => Finding::of(error).map(Some),
         }
+    }
+
+    /// Like [`check_commit`](Self::check_commit), and that it follows the commit that was checked before: later
+    /// commits and checkpoints hold what it said, so that nobody else looks. `chain` starts as `None`.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn check_next_commit(
+        &self,
+        sequence: u64,
+        chain: &mut Option<CommitId>,
+    ) -> Result<Option<Finding>, VaultError> {
+        let before = chain.take();
+        if let Some(finding) = self.check_commit(sequence).await? {
+            return Ok(Some(finding));
+        }
+        let core = &self.inner.core;
+        let segment = match Segment::read(core, sequence).await {
+            Ok(segment) => segment,
+            Err(error) => return Finding::of(error).map(Some),
+        };
+        let record = &segment.record;
+        *chain = Some(CommitId(record.commit_id));
+        let state = &self.inner.opened().index.state;
+        let follows = before.is_none_or(|before| before.0 == record.parent);
+        let is_newest = state.sequence == sequence;
+        if follows && (!is_newest || state.commit_id == record.commit_id) {
+            return Ok(None);
+        }
+        let key = names::log(&core.id, sequence)?;
+        let what = "it is another commit than the one that the others know by this number";
+        Ok(Some(damaged(&key, what)))
     }
 
     async fn check_frames(

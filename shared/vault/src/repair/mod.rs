@@ -9,6 +9,7 @@
 
 mod carriers;
 pub(crate) mod checkpoints;
+mod copies;
 mod from_checkpoint;
 mod from_packs;
 mod hints;
@@ -61,6 +62,7 @@ impl Mailbox {
         limits: WriterLimits,
     ) -> Result<RepairReport, VaultError> {
         let mut core = self.core.clone();
+        core.trusts_copies = false;
         if mode == RepairMode::DryRun {
             let ctx = &mut core.ctx;
             let overlay = OverlayStore::new(ctx.store.clone(), ctx.clock.clone());
@@ -76,6 +78,7 @@ impl Mailbox {
         };
         repair.log().await?;
         repair.packs().await?;
+        repair.copies().await?;
         let sound = repair.checkpoints().await?;
         repair.floor(sound).await?;
         Ok(repair.report)

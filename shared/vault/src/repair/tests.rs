@@ -455,3 +455,45 @@ async fn lost_parts_are_found_where_another_backup_stored_them_too() {
     assert!(whole("a") && !whole("b"));
     check_sound(&one).await;
 }
+
+/// The newest commit carries copies of those before it, which a repair writes anew.
+#[tokio::test]
+async fn a_commit_that_was_written_anew_is_not_read_through_an_older_copy() {
+    let (template, mailbox) = new_mailbox();
+    let writer = mailbox.writer().await.unwrap();
+    writer.put_folder(folder("inbox", None));
+    for n in 0..6 {
+        let id = format!("i{n}");
+        store(&writer, &id, "inbox", n, &mime(&id)).await;
+        commit(&writer).await.unwrap();
+    }
+    let before = state(&mailbox).await;
+    let third = keys(&*template, "/log/").await.remove(2);
+    let size = template.head(&third).await.unwrap().size_bytes;
+    for (kind, loses) in [
+        (Damage::FlipBit(10), false),
+        (Damage::FlipBit(20), false),
+        (Damage::FlipBit(90), true),
+        (Damage::Truncate(size / 2), true),
+        (Damage::Delete, true),
+    ] {
+        let store = Arc::new(template.fork());
+        damage(&*store, &third, &kind).await.unwrap();
+        let mailbox = crate::index::tests::world::mailbox(store.clone(), 77);
+        let report = repair(&mailbox).await;
+        assert!(!report.is_sound(), "{kind:?}");
+        let after = state(&mailbox).await;
+        if loses {
+            for (key, (_, content)) in &after {
+                let lost = content.is_none();
+                assert!(!lost || key.0 == "i2", "{kind:?}: {key:?}");
+            }
+        } else {
+            assert_eq!(compare(&before, &after), BTreeSet::new(), "{kind:?}");
+        }
+        let mut distrusting = crate::index::tests::world::mailbox(store, 78);
+        distrusting.core.trusts_copies = false;
+        assert_eq!(state(&distrusting).await, after, "{kind:?}");
+        check_sound(&mailbox).await;
+    }
+}

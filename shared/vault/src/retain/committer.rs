@@ -107,7 +107,8 @@ impl Committer {
             let (record, rows) = self.draft(change, id);
             let sequence = record.sequence;
             let mut builder = ObjectBuilder::new(ObjectKind::Segment);
-            publish::push(&mut builder, &record, &rows)?;
+            let earlier = self.opened.index.tail.frame();
+            publish::push(&mut builder, &record, &rows, earlier.as_deref())?;
             let key = names::log(&self.core.id, sequence)?;
             let object = builder.finish(self.core.keys.objects(), &key, &*self.core.ctx.rng)?;
             match publish::put(&self.core, &record, &object, &mut cost).await? {
