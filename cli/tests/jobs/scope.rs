@@ -102,6 +102,9 @@ async fn the_right_to_read_groups_is_tried_when_a_job_names_one() {
         "User.Read.All",
         "Mail.Read",
         "Mail.ReadWrite",
+        "Contacts.Read",
+        "Calendars.Read",
+        "Tasks.Read.All",
         "MailboxSettings.Read",
     ]);
     let words = ["connection", "test", "simulated"];
@@ -126,6 +129,9 @@ async fn the_right_to_read_groups_is_tried_when_a_job_names_one() {
         "User.Read.All",
         "Mail.Read",
         "Mail.ReadWrite",
+        "Contacts.Read",
+        "Calendars.Read",
+        "Tasks.Read.All",
         "MailboxSettings.Read",
         "GroupMember.Read.All",
     ]);

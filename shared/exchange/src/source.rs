@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use futures::Stream;
 use mailkeep_model::job::{Attribute, Rule};
 use mailkeep_model::{
-    Extent, FailureClass, Folder, FolderId, Item, ItemId, MailboxProfile, Representation,
-    SourceMailboxId,
+    Extent, FailureClass, Folder, FolderId, FolderKind, Item, ItemId, MailboxProfile,
+    Representation, SourceMailboxId,
 };
 
 use crate::SourceError;
@@ -94,6 +94,9 @@ pub struct SyncRequest {
     pub known_folders: Vec<Folder>,
     /// Which trees are wanted beside the visible one. Known folders of others stay as they are.
     pub extent: Extent,
+    /// Kinds of folders that are not asked about, where a source keeps kinds apart. Known folders of these
+    /// kinds stay as they are.
+    pub leave_out: Vec<FolderKind>,
 }
 
 /// The first answers of a mailbox: its tree and the first page of every requested folder.
@@ -313,6 +316,12 @@ pub trait Source: Send + Sync + 'static {
     /// What of an [`Extent`] this source has.
     fn offers(&self) -> Extent {
         Extent::default()
+    }
+
+    /// True when folders of one kind hold nothing else, so that a kind which is not wanted need not be asked
+    /// about.
+    fn keeps_kinds_apart(&self) -> bool {
+        false
     }
 
     /// The lossless form of one item, where the source has one.

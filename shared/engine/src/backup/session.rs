@@ -9,7 +9,7 @@ use mailkeep_exchange::{
     ChangePage, Cursor, FolderCursor, Source, SourceError, SyncRequest, SyncRound,
 };
 use mailkeep_model::{
-    Counters, FailureClass, FolderId, Gap, ItemId, MailboxKind, MailboxProfile, RunId,
+    Counters, FailureClass, FolderId, FolderKind, Gap, ItemId, MailboxKind, MailboxProfile, RunId,
     SourceMailboxId,
 };
 use mailkeep_vault::{LeftOut, Mailbox, MailboxWriter, Snapshot};
@@ -175,13 +175,45 @@ impl Session {
 
     /// The first question to the source: everything that is in scope, as far as it is known.
     pub(super) fn sync_request(&self) -> SyncRequest {
-        let scope = self.tree.in_scope(&self.context.request);
+        let scope = self.in_scope();
         SyncRequest {
             tree_cursor: self.writer.tree_cursor().map(Cursor),
             folders: scope.into_iter().map(|id| self.folder_cursor(id)).collect(),
             known_folders: self.tree.folders().cloned().collect(),
             extent: self.context.request.extent,
+            leave_out: self.unwanted_kinds(),
         }
+    }
+
+    /// Kinds of folders that this run has no item of. Told only where a folder holds nothing else.
+    fn unwanted_kinds(&self) -> Vec<FolderKind> {
+        let Some(rules) = &self.context.request.rules else {
+            return vec![];
+        };
+        if !self.context.source.keeps_kinds_apart() {
+            return vec![];
+        }
+        let kinds = &rules.items.kinds;
+        [
+            (FolderKind::Contacts, kinds.contacts),
+            (FolderKind::Calendar, kinds.calendar),
+            (FolderKind::Tasks, kinds.tasks),
+        ]
+        .into_iter()
+        .filter(|(_, is_wanted)| !is_wanted)
+        .map(|(kind, _)| kind)
+        .collect()
+    }
+
+    /// The folders that this run covers.
+    fn in_scope(&self) -> BTreeSet<FolderId> {
+        let unwanted = self.unwanted_kinds();
+        let mut scope = self.tree.in_scope(&self.context.request);
+        scope.retain(|id| {
+            let folder = self.tree.get(id);
+            folder.is_none_or(|folder| !unwanted.contains(&FolderKind::from_class(&folder.class)))
+        });
+        scope
     }
 
     pub(super) fn folder_cursor(&self, folder: FolderId) -> FolderCursor {
@@ -195,7 +227,7 @@ impl Session {
     /// Everything after the first answer.
     pub(super) async fn follow_all(&mut self, address: &str, round: SyncRound) -> Result<(), Halt> {
         self.take_tree(round.tree).await?;
-        self.scope = self.tree.in_scope(&self.context.request);
+        self.scope = self.in_scope();
         for (folder, error) in std::mem::take(&mut self.unlisted) {
             if self.scope.contains(&folder) {
                 self.note_incomplete(&folder, error);
@@ -275,6 +307,7 @@ impl Session {
         let request = SyncRequest {
             known_folders: self.tree.folders().cloned().collect(),
             extent: self.context.request.extent,
+            leave_out: self.unwanted_kinds(),
             ..SyncRequest::default()
         };
         self.context.source.sync(&self.mailbox, request).await?.tree

@@ -40,6 +40,7 @@ pub(crate) mod xml;
 pub use autodiscover::{Discovered, EwsAutodiscover, discover};
 pub use client::{EwsClient, EwsOptions};
 pub use connection::{EwsConnection, EwsLogin, MailboxAccess};
+pub(crate) use extended::KEPT_OF_OTHERS;
 pub(crate) use item_row::parse_time;
 pub use source::EwsSource;
 pub use target::EwsTarget;

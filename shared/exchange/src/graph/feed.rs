@@ -20,6 +20,7 @@ use super::client::GraphClient;
 use super::cursor::{FeedMode, ItemCursor};
 use super::error_map::{Asked, Operation};
 use super::message_json::{self, Object};
+use super::organizer::{apart, is_refused, operation, organizer_place};
 use crate::retry::is_retryable;
 use crate::{ChangePage, FolderCursor, ItemChange, SourceError};
 
@@ -32,11 +33,11 @@ const IDS_PAGE: u32 = 100;
 /// A page as the service gives it.
 #[derive(Deserialize)]
 pub(crate) struct RawPage {
-    value: Vec<Object>,
+    pub(crate) value: Vec<Object>,
     #[serde(rename = "@odata.nextLink")]
-    next: Option<String>,
+    pub(crate) next: Option<String>,
     #[serde(rename = "@odata.deltaLink")]
-    delta: Option<String>,
+    pub(crate) delta: Option<String>,
 }
 
 /// What was learned about feeds since the start.
@@ -84,6 +85,11 @@ impl Feeds<'_> {
             let url = self.client.links.check(&FOLLOW, &place.link)?;
             return Ok((place, url));
         }
+        if let Some(place) = organizer_place(&folder.folder) {
+            let start = self.client.organizer_start(mailbox, place);
+            let url = self.client.links.check(&FOLLOW, &start.link)?;
+            return Ok((start, url));
+        }
         let mode = self.habits.mode(mailbox, &folder.folder);
         let expand = message_json::expand();
         let query: &[(&str, &str)] = match mode {
@@ -103,14 +109,17 @@ impl Feeds<'_> {
         folder: &FolderCursor,
     ) -> Result<ChangePage, SourceError> {
         let (mut place, mut url) = self.place(mailbox, folder)?;
+        let own = organizer_place(&folder.folder);
+        let follow = own.map_or(&FOLLOW, operation);
         loop {
             let size = self.size(&place);
-            let mut call = Call::get(&FOLLOW, Some(mailbox), url.clone()).prefer(prefer(size));
+            let mut call = Call::get(follow, Some(mailbox), url.clone()).prefer(prefer(size));
             if size > 1 {
                 call = call.attempts(2);
             }
             let error = match self.client.json::<RawPage>(&call).await {
                 Ok(page) => return self.accept(mailbox, &folder.folder, &place, page).await,
+                Err(error) if own.is_some() && is_refused(&error) => return Err(apart(error)),
                 Err(error) => error,
             };
             if error.class == FailureClass::RequestBug {
@@ -153,6 +162,9 @@ impl Feeds<'_> {
         place: &ItemCursor,
         page: RawPage,
     ) -> Result<ChangePage, SourceError> {
+        if let Some(own) = organizer_place(folder) {
+            return self.client.organizer_page(own, place, page);
+        }
         let transient = |code, words| FOLLOW.error(FailureClass::Transient, code, words);
         let is_last = page.delta.is_some();
         let Some(link) = page.delta.or(page.next) else {

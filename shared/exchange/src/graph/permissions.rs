@@ -19,6 +19,28 @@ const TRY_MESSAGE: Operation = Operation::new("read one message", Asked::Mailbox
 const NAME_MAILBOX: Operation =
     Operation::new("read mailbox address", Asked::Directory, "User.Read.All");
 
+/// Permissions for what is no mail: to read, to restore, what for, and what is tried.
+const ORGANIZER: &[(&str, &str, &str, &[&str])] = &[
+    (
+        "Contacts.Read",
+        "Contacts.ReadWrite",
+        "read contacts",
+        &["contactFolders"],
+    ),
+    (
+        "Calendars.Read",
+        "Calendars.ReadWrite",
+        "read calendars",
+        &["calendars"],
+    ),
+    (
+        "Tasks.Read.All",
+        "Tasks.ReadWrite.All",
+        "read tasks",
+        &["todo", "lists"],
+    ),
+];
+
 /// Words for a permission that needs a mailbox to be tried.
 const NO_MAILBOX: &str = "not tried: name a mailbox to try it on";
 
@@ -76,6 +98,32 @@ impl GraphClient {
             },
             restore_only: false,
         });
+        for (permission, writing, purpose, path) in ORGANIZER {
+            let failure = match mailbox {
+                None => missing_role(roles.as_deref(), &[permission, writing]),
+                Some(id) => {
+                    let operation = Operation::new(purpose, Asked::Mailbox, permission);
+                    let url = self.links.user(id.as_str(), path, &[("$top", "1")]);
+                    self.probe(&Call::get(&operation, Some(id), url)).await?
+                }
+            };
+            checks.push(PermissionCheck {
+                permission: (*permission).into(),
+                purpose: (*purpose).into(),
+                mailbox: shown(mailbox),
+                failure,
+                restore_only: false,
+            });
+        }
+        for (_, writing, purpose, _) in ORGANIZER {
+            checks.push(PermissionCheck {
+                permission: (*writing).into(),
+                purpose: purpose.replace("read", "restore"),
+                mailbox: shown(mailbox),
+                failure: missing_role(roles.as_deref(), &[writing]),
+                restore_only: true,
+            });
+        }
         checks.push(PermissionCheck {
             permission: "Mail.ReadWrite".into(),
             purpose: "restore mail".into(),

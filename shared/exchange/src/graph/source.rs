@@ -1,5 +1,6 @@
 //! [`Source`] over Graph.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,6 +12,7 @@ use mailkeep_ports::{Clock, Rng};
 use super::client::GraphClient;
 use super::connection::GraphConnection;
 use super::feed::{FeedHabits, Feeds};
+use super::organizer::{Place, organizer_place};
 use crate::{
     ChangePage, Cursor, FolderCursor, ItemContent, MailboxPage, PermissionCheck, Source,
     SourceError, SourceItem, SourceMetrics, SyncRequest, SyncRound,
@@ -117,7 +119,10 @@ impl Source for GraphSource {
         mailbox: &SourceMailboxId,
         item: &Item,
     ) -> Result<ItemContent, SourceError> {
-        self.client.item_content(mailbox, item).await
+        match Place::of_item(&item.id) {
+            Place::Mail(_) => self.client.item_content(mailbox, item).await,
+            _ => self.client.organizer_content(mailbox, item).await,
+        }
     }
 
     fn offers(&self) -> Extent {
@@ -133,8 +138,45 @@ impl Source for GraphSource {
         mailbox: &SourceMailboxId,
         items: &[ItemId],
     ) -> Result<Vec<(ItemId, Result<Option<Box<SourceItem>>, SourceError>)>, SourceError> {
-        let found = self.client.describe(mailbox, items).await?;
+        let is_mail = |id: &&ItemId| matches!(Place::of_item(id), Place::Mail(_));
+        let (mail, others): (Vec<&ItemId>, Vec<&ItemId>) = items.iter().partition(is_mail);
+        let (mail, others): (Vec<ItemId>, Vec<ItemId>) = (
+            mail.into_iter().cloned().collect(),
+            others.into_iter().cloned().collect(),
+        );
+        let mut found = HashMap::new();
+        if !mail.is_empty() {
+            let described = self.client.describe(mailbox, &mail).await?;
+            found.extend(mail.into_iter().zip(described));
+        }
+        if !others.is_empty() {
+            let described = self.client.describe_organized(mailbox, None, &others);
+            found.extend(others.iter().cloned().zip(described.await?));
+        }
+        Ok(items
+            .iter()
+            .filter_map(|id| Some((id.clone(), found.remove(id)?)))
+            .collect())
+    }
+
+    async fn describe(
+        &self,
+        mailbox: &SourceMailboxId,
+        folder: &FolderId,
+        items: &[ItemId],
+    ) -> Result<Vec<(ItemId, Result<Option<Box<SourceItem>>, SourceError>)>, SourceError> {
+        if organizer_place(folder).is_none() {
+            return self.locate(mailbox, items).await;
+        }
+        let found = self
+            .client
+            .describe_organized(mailbox, Some(folder), items)
+            .await?;
         Ok(items.iter().cloned().zip(found).collect())
+    }
+
+    fn keeps_kinds_apart(&self) -> bool {
+        true
     }
 
     fn metrics(&self, mailbox: Option<&SourceMailboxId>) -> SourceMetrics {

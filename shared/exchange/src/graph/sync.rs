@@ -1,12 +1,13 @@
 //! The first look at a mailbox in a run: tree and every folder, in one stream of batches.
 
-use mailkeep_model::{Action, FailureClass, FolderId, SourceMailboxId};
+use mailkeep_model::{Action, FailureClass, Folder, FolderId, FolderKind, SourceMailboxId};
 use url::Url;
 
 use super::batch::{Part, PartAnswer, read_part};
 use super::cursor::{ItemCursor, TreeCursor};
 use super::feed::{FOLLOW, Feeds, RawPage, is_shrinkable, prefer, reset};
 use super::folder_row::LIST;
+use super::organizer::{Organized, apart, is_refused, operation, organizer_place};
 use super::tree::{FOLLOW_TREE, PAGE};
 use super::tree_changes::TreeAnswers;
 use crate::{ChangePage, FolderChanges, FolderCursor, SourceError, SyncRequest, SyncRound};
@@ -36,7 +37,14 @@ impl Feeds<'_> {
             None => None,
         };
         let Some((cursor, url)) = tree_place else {
-            let tree = keep_inside(self.client.whole_tree(mailbox).await)?;
+            let mut tree = keep_inside(self.client.whole_tree(mailbox).await)?;
+            if let Ok(tree) = &mut tree {
+                let kinds = self
+                    .client
+                    .organizer_folders(mailbox, &request.leave_out)
+                    .await;
+                join(tree, kinds, &request);
+            }
             let pages = self.first_pages(mailbox, &request.folders).await?;
             return Ok(SyncRound { tree, pages });
         };
@@ -47,6 +55,11 @@ impl Feeds<'_> {
         let top = Part::new(&LIST, self.client.children_url(mailbox, None));
         let mut parts = vec![feed, top];
         let plan = self.plan(mailbox, &request.folders, &mut parts);
+        let listings = self.client.organizer_parts(mailbox, &request.leave_out);
+        let children = self.client.organizer_children(mailbox, &request);
+        let number = listings.len();
+        parts.extend(listings);
+        parts.extend(children.iter().map(|(_, part)| part.clone()));
         // Places that are free in the last batch look for hidden folders further down.
         let free = parts.len().next_multiple_of(BATCH) - parts.len();
         let looked_at = self.next_parents(&request, &cursor.looked_at, free);
@@ -69,6 +82,8 @@ impl Feeds<'_> {
             };
             pages.push((folder.folder.clone(), page));
         }
+        let listings: Vec<PartAnswer> = (0..number).map(|_| next()).collect();
+        let children = children.into_iter().map(|(id, _)| (id, next())).collect();
         let below = looked_at
             .into_iter()
             .filter_map(|parent| {
@@ -76,25 +91,34 @@ impl Feeds<'_> {
                 Some((parent, page))
             })
             .collect();
+        let known: Vec<Folder> = request
+            .known_folders
+            .iter()
+            .filter(|folder| organizer_place(&folder.id).is_none())
+            .cloned()
+            .collect();
         let answers = TreeAnswers {
             cursor,
             feed,
             top,
             below,
         };
-        let tree = self
-            .client
-            .tree_changes(mailbox, &request.known_folders, answers);
+        let tree = self.client.tree_changes(mailbox, &known, answers);
         let tree: Result<FolderChanges, SourceError> = match tree.await {
             Err(error) if error.class == FailureClass::SyncReset => {
                 self.client.whole_tree(mailbox).await
             }
             other => other,
         };
-        Ok(SyncRound {
-            tree: keep_inside(tree)?,
-            pages,
-        })
+        let mut tree = keep_inside(tree)?;
+        if let Ok(tree) = &mut tree {
+            let kinds = self
+                .client
+                .organized(mailbox, listings, children, &request.leave_out)
+                .await;
+            join(tree, kinds, &request);
+        }
+        Ok(SyncRound { tree, pages })
     }
 
     fn tree_place(&self, cursor: &crate::Cursor) -> Result<(TreeCursor, Url), SourceError> {
@@ -114,10 +138,15 @@ impl Feeds<'_> {
         for folder in folders {
             plan.push(match self.place(mailbox, folder) {
                 Ok((place, url)) => {
-                    let size = self.size(&place).min(PAGE_IN_BATCH);
+                    let own = organizer_place(&folder.folder);
+                    let size = match own {
+                        // Ids only.
+                        Some(_) => self.size(&place),
+                        None => self.size(&place).min(PAGE_IN_BATCH),
+                    };
                     parts.push(Part {
                         prefer: Some(prefer(size)),
-                        ..Part::new(&FOLLOW, url)
+                        ..Part::new(own.map_or(&FOLLOW, operation), url)
                     });
                     Planned::Asked(place)
                 }
@@ -157,7 +186,10 @@ impl Feeds<'_> {
         place: &ItemCursor,
         answer: PartAnswer,
     ) -> Result<ChangePage, SourceError> {
-        match read_part::<RawPage>(&FOLLOW, answer) {
+        let own = organizer_place(&folder.folder);
+        let answer = read_part::<RawPage>(own.map_or(&FOLLOW, operation), answer);
+        match answer {
+            Err(error) if own.is_some() && is_refused(&error) => Err(apart(error)),
             Ok(page) => self.accept(mailbox, &folder.folder, place, page).await,
             Err(error) if error.class == FailureClass::RequestBug && folder.cursor.is_some() => {
                 Err(reset(error))
@@ -175,6 +207,7 @@ impl Feeds<'_> {
         let mut ids: Vec<&str> = request
             .known_folders
             .iter()
+            .filter(|folder| organizer_place(&folder.id).is_none())
             .map(|folder| folder.id.as_str())
             .collect();
         ids.sort_unstable();
@@ -203,5 +236,45 @@ fn keep_inside(
             Err(error)
         }
         other => Ok(other),
+    }
+}
+
+/// Adds what was found of contacts, calendars and tasks. What could not be read, or is not wanted, stays as it
+/// was known.
+fn join(tree: &mut FolderChanges, found: Result<Organized, SourceError>, request: &SyncRequest) {
+    let all = [
+        FolderKind::Contacts,
+        FolderKind::Calendar,
+        FolderKind::Tasks,
+    ];
+    let (found, unread) = match found {
+        Ok(found) => (found.folders, found.unread),
+        Err(error) => (vec![], all.map(|kind| (kind, error.clone())).to_vec()),
+    };
+    let is_unread = |kind: FolderKind| {
+        request.leave_out.contains(&kind) || unread.iter().any(|(one, _)| *one == kind)
+    };
+    let known = request.known_folders.iter();
+    let known: Vec<&Folder> = known
+        .filter(|folder| organizer_place(&folder.id).is_some())
+        .collect();
+    for folder in &known {
+        let is_named = found.iter().any(|one| one.id == folder.id);
+        match is_unread(FolderKind::from_class(&folder.class)) {
+            true if tree.is_complete => tree.folders.push((*folder).clone()),
+            false if !is_named && !tree.is_complete => tree.removed.push(folder.id.clone()),
+            _ => {}
+        }
+    }
+    tree.folders.extend(
+        found
+            .into_iter()
+            .filter(|folder| tree.is_complete || !known.contains(&folder)),
+    );
+    let wanted = unread
+        .into_iter()
+        .find(|(kind, _)| !request.leave_out.contains(kind));
+    if let Some((_, error)) = wanted {
+        tree.unread.get_or_insert_with(|| Box::new(error));
     }
 }

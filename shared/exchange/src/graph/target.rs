@@ -101,7 +101,7 @@ impl Target for GraphTarget {
     async fn folders(&self, mailbox: &SourceMailboxId) -> Result<Vec<Folder>, SourceError> {
         let mut folders = self.client.whole_tree(mailbox).await?.folders;
         // What the application may not see is missed when it is needed, and told then.
-        let others = self.client.organizer_folders(mailbox).await?;
+        let others = self.client.organizer_folders(mailbox, &[]).await?;
         folders.extend(others.folders);
         Ok(folders)
     }

@@ -132,7 +132,7 @@ fn first_token(
     })
 }
 
-fn epochs(mailbox: &Mailbox, folder: Option<u32>) -> (u32, u32) {
+pub(crate) fn epochs(mailbox: &Mailbox, folder: Option<u32>) -> (u32, u32) {
     let own = folder
         .and_then(|number| mailbox.folder(number))
         .map_or(0, |folder| folder.token_epoch);
@@ -140,7 +140,7 @@ fn epochs(mailbox: &Mailbox, folder: Option<u32>) -> (u32, u32) {
 }
 
 /// The token in a link, checked.
-fn resumed(
+pub(crate) fn resumed(
     tenant: &Tenant,
     call: &Call,
     mailbox: &Mailbox,
@@ -227,7 +227,7 @@ fn line_json(
     }
 }
 
-fn page_json(
+pub(crate) fn page_json(
     tenant: &Tenant,
     base: &str,
     kind: &str,

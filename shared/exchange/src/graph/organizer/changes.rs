@@ -24,6 +24,8 @@ const DELETE: Operation =
 
 /// Days that are changed one by one, at most.
 const MOST: usize = 1_000;
+/// So far from its time an occurrence may be.
+const MOST_MINUTES: i64 = 120;
 
 impl GraphClient {
     /// Makes days of a new series differ, as they did; gives what could not be done. Nobody is told, for
@@ -90,10 +92,15 @@ impl GraphClient {
         let path = ["events", series, "instances"];
         let url = self.links.user(mailbox.as_str(), &path, &query);
         let all = self.listed(&LIST, mailbox, url).await?;
-        let is_it = |one: &&Object| {
+        // The hour may be told in summer time and meant in winter time.
+        let away = |one: &Object| {
             let begins = super::place_in_time(one.get("start"));
-            time(one.get("originalStart")).or(begins) == Some(original)
+            let at = time(one.get("originalStart")).or(begins)?;
+            let minutes = (at - original).num_minutes().abs();
+            (minutes <= MOST_MINUTES).then_some(minutes)
         };
-        Ok(all.iter().find(is_it).map(|one| text(one, "id")))
+        let near = all.iter().filter_map(|one| Some((away(one)?, one)));
+        let nearest = near.min_by_key(|(minutes, _)| *minutes);
+        Ok(nearest.map(|(_, one)| text(one, "id")))
     }
 }

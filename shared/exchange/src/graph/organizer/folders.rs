@@ -1,6 +1,6 @@
 //! Folders of contacts, calendars and lists of tasks.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use mailkeep_model::{FailureClass, Folder, FolderId, FolderKind, SourceMailboxId};
 use reqwest::Method;
@@ -8,13 +8,13 @@ use serde_json::json;
 
 use super::marked::Page;
 use super::place::{Place, folder_id};
-use crate::SourceError;
 use crate::graph::batch::{Part, PartAnswer, read_part};
 use crate::graph::call::Call;
 use crate::graph::client::GraphClient;
 use crate::graph::error_map::{Asked, Operation};
 use crate::graph::message_json::{Object, text, truth};
 use crate::retry::is_retryable;
+use crate::{SourceError, SyncRequest};
 
 const FIRST: Operation = Operation::new(
     "find the first contact folder",
@@ -22,6 +22,11 @@ const FIRST: Operation = Operation::new(
     "Contacts.Read",
 );
 const CONTACTS: Operation = Operation::new("list contact folders", Asked::Mailbox, "Contacts.Read");
+const BELOW: Operation = Operation::new(
+    "list contact folders below a folder",
+    Asked::Folder,
+    "Contacts.Read",
+);
 const CALENDARS: Operation = Operation::new("list calendars", Asked::Mailbox, "Calendars.Read");
 const LISTS: Operation = Operation::new("list lists of tasks", Asked::Mailbox, "Tasks.Read.All");
 
@@ -89,7 +94,11 @@ const FOLDER_SELECT: &str = "id,displayName,parentFolderId";
 
 impl GraphClient {
     /// The listings that [`organized`](Self::organized) reads, in their order.
-    pub(crate) fn organizer_parts(&self, mailbox: &SourceMailboxId) -> Vec<Part> {
+    pub(crate) fn organizer_parts(
+        &self,
+        mailbox: &SourceMailboxId,
+        leave_out: &[FolderKind],
+    ) -> Vec<Part> {
         let url =
             |path: &[&str], query: &[(&str, &str)]| self.links.user(mailbox.as_str(), path, query);
         let select = [("$select", FOLDER_SELECT)];
@@ -98,23 +107,58 @@ impl GraphClient {
             ("$select", "id,name,isDefaultCalendar,canEdit,owner"),
             ("$top", TOP),
         ];
-        vec![
+        let mut parts = vec![];
+        if !leave_out.contains(&FolderKind::Contacts) {
             // The first folder is not in the list, which is a known fault of the service.
-            Part::new(&FIRST, url(&["contactFolders", "contacts"], &select)),
-            Part::new(&CONTACTS, url(&["contactFolders"], &listed)),
-            Part::new(&CALENDARS, url(&["calendars"], &calendars)),
-            Part::new(&LISTS, url(&["todo", "lists"], &[("$top", TOP)])),
-        ]
+            let first = url(&["contactFolders", "contacts"], &select);
+            parts.push(Part::new(&FIRST, first));
+            parts.push(Part::new(&CONTACTS, url(&["contactFolders"], &listed)));
+        }
+        if !leave_out.contains(&FolderKind::Calendar) {
+            parts.push(Part::new(&CALENDARS, url(&["calendars"], &calendars)));
+        }
+        if !leave_out.contains(&FolderKind::Tasks) {
+            let lists = url(&["todo", "lists"], &[("$top", TOP)]);
+            parts.push(Part::new(&LISTS, lists));
+        }
+        parts
+    }
+
+    /// The listings below known folders of contacts, by the folders' ids at the service.
+    pub(crate) fn organizer_children(
+        &self,
+        mailbox: &SourceMailboxId,
+        request: &SyncRequest,
+    ) -> Vec<(String, Part)> {
+        if request.leave_out.contains(&FolderKind::Contacts) {
+            return vec![];
+        }
+        let known = request.known_folders.iter();
+        known
+            .filter_map(|folder| match Place::of_folder(&folder.id) {
+                Place::Contacts(id) => Some((id.to_owned(), self.children_part(mailbox, id))),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn children_part(&self, mailbox: &SourceMailboxId, id: &str) -> Part {
+        let query = [("$select", FOLDER_SELECT), ("$top", TOP)];
+        let path = ["contactFolders", id, "childFolders"];
+        let url = self.links.user(mailbox.as_str(), &path, &query);
+        Part::new(&BELOW, url)
     }
 
     /// All folders that are not of mail.
     pub(crate) async fn organizer_folders(
         &self,
         mailbox: &SourceMailboxId,
+        leave_out: &[FolderKind],
     ) -> Result<Organized, SourceError> {
-        let parts = self.organizer_parts(mailbox);
+        let parts = self.organizer_parts(mailbox, leave_out);
         let answers = self.batch(Some(mailbox), &parts).await?;
-        self.organized(mailbox, answers).await
+        self.organized(mailbox, answers, HashMap::new(), leave_out)
+            .await
     }
 
     /// What the listings answered.
@@ -122,21 +166,32 @@ impl GraphClient {
         &self,
         mailbox: &SourceMailboxId,
         answers: Vec<PartAnswer>,
+        children: HashMap<String, PartAnswer>,
+        leave_out: &[FolderKind],
     ) -> Result<Organized, SourceError> {
+        let wants = |kind: FolderKind| !leave_out.contains(&kind);
         let mut found = Organized::default();
         let mut answers = answers.into_iter();
         let mut next = || {
             let missing = || CONTACTS.error(FailureClass::Transient, "no_answer", "no answer");
             answers.next().unwrap_or_else(|| Err(missing()))
         };
-        let first = found.take(FolderKind::Contacts, read_part(&FIRST, next()))?;
-        let rest: Option<Page> = found.take(FolderKind::Contacts, read_part(&CONTACTS, next()))?;
-        let calendars: Option<Page> =
-            found.take(FolderKind::Calendar, read_part(&CALENDARS, next()))?;
-        let lists: Option<Page> = found.take(FolderKind::Tasks, read_part(&LISTS, next()))?;
+        let (mut first, mut rest) = (None, None);
+        let (mut calendars, mut lists): (Option<Page>, Option<Page>) = (None, None);
+        if wants(FolderKind::Contacts) {
+            first = found.take(FolderKind::Contacts, read_part(&FIRST, next()))?;
+            rest = found.take(FolderKind::Contacts, read_part::<Page>(&CONTACTS, next()))?;
+        }
+        if wants(FolderKind::Calendar) {
+            calendars = found.take(FolderKind::Calendar, read_part(&CALENDARS, next()))?;
+        }
+        if wants(FolderKind::Tasks) {
+            lists = found.take(FolderKind::Tasks, read_part(&LISTS, next()))?;
+        }
         if let Some(page) = rest {
             let rows = self.rest_listed(&CONTACTS, mailbox, page).await?;
-            self.add_contact_folders(mailbox, &mut found, first, rows)
+            let rows = first.into_iter().chain(rows).collect();
+            self.add_contact_folders(mailbox, &mut found, rows, children)
                 .await?;
         }
         if let Some(page) = calendars {
@@ -154,14 +209,14 @@ impl GraphClient {
         &self,
         mailbox: &SourceMailboxId,
         found: &mut Organized,
-        first: Option<Object>,
         rows: Vec<Object>,
+        mut children: HashMap<String, PartAnswer>,
     ) -> Result<(), SourceError> {
-        let default = first.as_ref().map(|first| text(first, "id"));
+        let default = rows.first().map(|first| text(first, "id"));
         let mut seen: HashSet<String> = HashSet::new();
         let mut all: Vec<Object> = vec![];
         let mut frontier: Vec<String> = vec![];
-        for row in first.into_iter().chain(rows) {
+        for row in rows {
             if seen.insert(text(&row, "id")) {
                 frontier.push(text(&row, "id"));
                 all.push(row);
@@ -171,21 +226,22 @@ impl GraphClient {
             if frontier.is_empty() {
                 break;
             }
-            let query = [("$select", FOLDER_SELECT), ("$top", TOP)];
-            let parts: Vec<Part> = frontier
-                .iter()
-                .map(|id| {
-                    let path = ["contactFolders", id, "childFolders"];
-                    let url = self.links.user(mailbox.as_str(), &path, &query);
-                    Part::new(&CONTACTS, url)
-                })
-                .collect();
-            frontier = vec![];
-            for answer in self.batch(Some(mailbox), &parts).await? {
+            let (here, asked): (Vec<String>, Vec<String>) =
+                frontier.drain(..).partition(|id| children.contains_key(id));
+            let mut answers: Vec<PartAnswer> =
+                here.iter().filter_map(|id| children.remove(id)).collect();
+            if !asked.is_empty() {
+                let parts: Vec<Part> = asked
+                    .iter()
+                    .map(|id| self.children_part(mailbox, id))
+                    .collect();
+                answers.extend(self.batch(Some(mailbox), &parts).await?);
+            }
+            for answer in answers {
                 let page: Option<Page> =
-                    found.take(FolderKind::Contacts, read_part(&CONTACTS, answer))?;
+                    found.take(FolderKind::Contacts, read_part(&BELOW, answer))?;
                 let Some(page) = page else { continue };
-                for row in self.rest_listed(&CONTACTS, mailbox, page).await? {
+                for row in self.rest_listed(&BELOW, mailbox, page).await? {
                     if seen.insert(text(&row, "id")) {
                         frontier.push(text(&row, "id"));
                         all.push(row);
@@ -245,7 +301,7 @@ impl GraphClient {
             if !is_in_doubt && error.class != FailureClass::Conflict {
                 return Err(error);
             }
-            let all = self.organizer_folders(mailbox).await?.folders;
+            let all = self.organizer_folders(mailbox, &[]).await?.folders;
             let lower = name.to_lowercase();
             let same = all.into_iter().find(|one| {
                 let is_below = parent.is_none() || one.parent.as_ref() == parent;

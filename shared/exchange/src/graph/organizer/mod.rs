@@ -4,18 +4,25 @@
 //! turns it into what the service takes.
 
 mod calendar_text;
+mod calendar_write;
 mod changes;
 mod contact;
+mod content;
 mod create;
+mod describe;
 mod event;
+mod feed;
 mod folders;
 mod kept;
 mod marked;
 mod place;
 mod plain;
+mod read;
 mod recurrence;
 mod task;
 
+pub(crate) use feed::{apart, is_refused, operation, organizer_place};
+pub(crate) use folders::Organized;
 pub(crate) use place::Place;
 
 /// A point in time that the service wrote in universal time.

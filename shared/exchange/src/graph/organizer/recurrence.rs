@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 
+use super::read::{leaf, with};
 use crate::ews::xml::Element;
 
 const DAYS: &[&str] = &[
@@ -47,6 +48,13 @@ fn days(pattern: &Element) -> Vec<String> {
         })
         .map(lower)
         .collect()
+}
+
+/// With its first letter in upper case.
+fn upper(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 /// The recurrence as the service takes it; `None` for one that it has not: a task that recurs so long
@@ -108,25 +116,133 @@ pub(crate) fn to_service(recurrence: &Element, start: NaiveDate, zone: &str) -> 
     Some(json!({ "pattern": pattern, "range": range }))
 }
 
+/// The recurrence as it is stored; `None` for what is none.
+pub(crate) fn from_service(recurrence: &Value) -> Option<Element> {
+    let (pattern, range) = (recurrence.get("pattern")?, recurrence.get("range")?);
+    let word = |value: &Value, name: &str| Some(upper(value.get(name)?.as_str()?));
+    let number = |value: &Value, name: &str| Some(value.get(name)?.as_u64()?.to_string());
+    let days = || {
+        let list = pattern.get("daysOfWeek")?.as_array()?;
+        let names: Vec<String> = list
+            .iter()
+            .filter_map(|day| Some(upper(day.as_str()?)))
+            .collect();
+        (!names.is_empty()).then(|| leaf("DaysOfWeek", names.join(" ")))
+    };
+    let index = || Some(leaf("DayOfWeekIndex", word(pattern, "index")?));
+    let month = || {
+        let month = pattern.get("month")?.as_u64()?.checked_sub(1)?;
+        let name = MONTHS.get(usize::try_from(month).ok()?)?;
+        Some(leaf("Month", *name))
+    };
+    let day = || Some(leaf("DayOfMonth", number(pattern, "dayOfMonth")?));
+    let interval = || {
+        leaf(
+            "Interval",
+            number(pattern, "interval").unwrap_or("1".into()),
+        )
+    };
+    let pattern = match pattern.get("type")?.as_str()? {
+        "daily" => with("DailyRecurrence", vec![interval()]),
+        "weekly" => {
+            let mut children = vec![interval(), days()?];
+            let first = word(pattern, "firstDayOfWeek").filter(|day| day != "Sunday");
+            children.extend(first.map(|day| leaf("FirstDayOfWeek", day)));
+            with("WeeklyRecurrence", children)
+        }
+        "absoluteMonthly" => with("AbsoluteMonthlyRecurrence", vec![interval(), day()?]),
+        "relativeMonthly" => with(
+            "RelativeMonthlyRecurrence",
+            vec![interval(), days()?, index()?],
+        ),
+        "absoluteYearly" => with("AbsoluteYearlyRecurrence", vec![day()?, month()?]),
+        "relativeYearly" => with(
+            "RelativeYearlyRecurrence",
+            vec![days()?, index()?, month()?],
+        ),
+        _ => return None,
+    };
+    let start = leaf("StartDate", range.get("startDate")?.as_str()?);
+    let range = match range.get("type")?.as_str()? {
+        "numbered" => {
+            let count = leaf("NumberOfOccurrences", number(range, "numberOfOccurrences")?);
+            with("NumberedRecurrence", vec![start, count])
+        }
+        "endDate" => {
+            let end = leaf("EndDate", range.get("endDate")?.as_str()?);
+            with("EndDateRecurrence", vec![start, end])
+        }
+        _ => with("NoEndRecurrence", vec![start]),
+    };
+    Some(with("Recurrence", vec![pattern, range]))
+}
+
+/// The recurrence as a line of iCalendar.
+pub(crate) fn rule(recurrence: &Value) -> Option<String> {
+    let (pattern, range) = (recurrence.get("pattern")?, recurrence.get("range")?);
+    let number = |name: &str| pattern.get(name)?.as_u64();
+    let short = |day: &str| day.get(..2).unwrap_or_default().to_uppercase();
+    let days = || {
+        let list = pattern.get("daysOfWeek")?.as_array()?;
+        let names: Vec<String> = list
+            .iter()
+            .filter_map(|day| Some(short(day.as_str()?)))
+            .collect();
+        Some(names.join(","))
+    };
+    let place = || {
+        let place = match pattern.get("index")?.as_str()? {
+            "first" => "1",
+            "second" => "2",
+            "third" => "3",
+            "fourth" => "4",
+            _ => "-1",
+        };
+        Some(place)
+    };
+    let interval = number("interval").unwrap_or(1);
+    let mut line = match pattern.get("type")?.as_str()? {
+        "daily" => format!("RRULE:FREQ=DAILY;INTERVAL={interval}"),
+        "weekly" => format!("RRULE:FREQ=WEEKLY;INTERVAL={interval};BYDAY={}", days()?),
+        "absoluteMonthly" => format!(
+            "RRULE:FREQ=MONTHLY;INTERVAL={interval};BYMONTHDAY={}",
+            number("dayOfMonth")?
+        ),
+        "relativeMonthly" => format!(
+            "RRULE:FREQ=MONTHLY;INTERVAL={interval};BYDAY={};BYSETPOS={}",
+            days()?,
+            place()?
+        ),
+        "absoluteYearly" => format!(
+            "RRULE:FREQ=YEARLY;BYMONTH={};BYMONTHDAY={}",
+            number("month")?,
+            number("dayOfMonth")?
+        ),
+        "relativeYearly" => format!(
+            "RRULE:FREQ=YEARLY;BYMONTH={};BYDAY={};BYSETPOS={}",
+            number("month")?,
+            days()?,
+            place()?
+        ),
+        _ => return None,
+    };
+    match range.get("type").and_then(Value::as_str) {
+        Some("numbered") => {
+            let count = range.get("numberOfOccurrences")?.as_u64()?;
+            line.push_str(&format!(";COUNT={count}"));
+        }
+        Some("endDate") => {
+            let end = range.get("endDate")?.as_str()?.replace('-', "");
+            line.push_str(&format!(";UNTIL={end}T235959Z"));
+        }
+        _ => {}
+    }
+    Some(line)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn leaf(name: &str, text: &str) -> Element {
-        Element {
-            name: name.into(),
-            text: text.into(),
-            ..Element::default()
-        }
-    }
-
-    fn with(name: &str, children: Vec<Element>) -> Element {
-        Element {
-            name: name.into(),
-            children,
-            ..Element::default()
-        }
-    }
 
     #[test]
     fn patterns_and_ranges() {
@@ -156,6 +272,12 @@ mod tests {
         assert_eq!(json["pattern"]["index"], "last");
         assert_eq!(json["pattern"]["month"], 5);
         assert_eq!(json["range"]["numberOfOccurrences"], 10);
+        let again = from_service(&json).unwrap();
+        assert_eq!(to_service(&again, start, "UTC").unwrap(), json);
+        assert_eq!(
+            rule(&json).unwrap(),
+            "RRULE:FREQ=YEARLY;BYMONTH=5;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1;COUNT=10"
+        );
         let after_done = with(
             "Recurrence",
             vec![

@@ -4,6 +4,7 @@
 pub(crate) mod calendars;
 pub(crate) mod contact;
 pub(crate) mod contacts;
+pub(crate) mod delta;
 pub(crate) mod event;
 pub(crate) mod extended;
 pub(crate) mod listing;

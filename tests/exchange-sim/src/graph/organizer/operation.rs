@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::shelf::Shelf;
-use super::{calendars, contacts, todo};
+use super::{calendars, contacts, delta, todo};
 use crate::graph::call::Call;
 use crate::graph::failure::Failure;
 use crate::graph::reply::Reply;
@@ -20,6 +20,7 @@ pub(crate) enum Organizer {
     CreateContactFolder,
     ContactFolder,
     Contacts,
+    ContactDelta,
     CreateContact,
     Contact,
     UpdateContact,
@@ -35,6 +36,7 @@ pub(crate) enum Organizer {
     UpdateEvent,
     DeleteEvent,
     Instances,
+    EventCalendar,
     EventAttachments,
     AddEventAttachment,
     EventUpload,
@@ -44,6 +46,7 @@ pub(crate) enum Organizer {
     CreateList,
     List,
     Tasks,
+    TaskDelta,
     CreateTask,
     Task,
     UpdateTask,
@@ -60,9 +63,12 @@ impl Organizer {
     /// Any one of these roles is enough.
     pub(crate) fn roles(self) -> &'static [&'static str] {
         match self {
-            O::ContactFolders | O::ContactFolder | O::Contacts | O::Contact | O::Photo => {
-                &["Contacts.Read", "Contacts.ReadWrite"]
-            }
+            O::ContactFolders
+            | O::ContactFolder
+            | O::Contacts
+            | O::ContactDelta
+            | O::Contact
+            | O::Photo => &["Contacts.Read", "Contacts.ReadWrite"],
             O::CreateContactFolder
             | O::CreateContact
             | O::UpdateContact
@@ -73,6 +79,7 @@ impl Organizer {
             | O::Events
             | O::Event
             | O::Instances
+            | O::EventCalendar
             | O::EventAttachments
             | O::EventAttachment
             | O::EventAttachmentValue => &["Calendars.Read", "Calendars.ReadWrite"],
@@ -82,7 +89,8 @@ impl Organizer {
             | O::DeleteEvent
             | O::AddEventAttachment
             | O::EventUpload => &["Calendars.ReadWrite"],
-            O::Lists
+            O::TaskDelta
+            | O::Lists
             | O::List
             | O::Tasks
             | O::Task
@@ -133,6 +141,13 @@ fn matched(route: &mut Route, parts: &[&str]) -> Option<(&'static str, Methods)>
             id(folder, one);
             ("/contactFolders/{id}/contacts", CONTACTS)
         }
+        ["contactFolders", one, "contacts", "delta"] => {
+            id(folder, one);
+            (
+                "/contactFolders/{id}/contacts/delta",
+                &[("GET", O::ContactDelta)],
+            )
+        }
         ["contacts", one] => {
             id(item, one);
             ("/contacts/{id}", CONTACT)
@@ -161,6 +176,10 @@ fn matched(route: &mut Route, parts: &[&str]) -> Option<(&'static str, Methods)>
         ["events", one] => {
             id(item, one);
             ("/events/{id}", EVENT)
+        }
+        ["events", one, "calendar"] => {
+            id(item, one);
+            ("/events/{id}/calendar", &[("GET", O::EventCalendar)])
         }
         ["events", one, "instances"] => {
             id(item, one);
@@ -210,6 +229,10 @@ fn matched(route: &mut Route, parts: &[&str]) -> Option<(&'static str, Methods)>
                 "/todo/lists/{id}/tasks",
                 &[("GET", O::Tasks), ("POST", O::CreateTask)],
             )
+        }
+        ["todo", "lists", list, "tasks", "delta"] => {
+            id(folder, list);
+            ("/todo/lists/{id}/tasks/delta", &[("GET", O::TaskDelta)])
         }
         ["todo", "lists", list, "tasks", one] => {
             id(folder, list);
@@ -299,6 +322,11 @@ pub(crate) fn run(
             let folder = place(Shelf::Contacts, mailbox)?;
             contacts::list(tenant, call, mailbox, folder)
         }
+        O::ContactDelta => {
+            let folder = place(Shelf::Contacts, mailbox)?;
+            let names = (number, account.id.as_str());
+            delta::page(tenant, call, mailbox, names, folder, Shelf::Contacts)
+        }
         O::CreateContact => {
             let folder = place(Shelf::Contacts, mailbox)?;
             contacts::create(tenant, call, account, mailbox, folder)
@@ -326,6 +354,10 @@ pub(crate) fn run(
         O::UpdateEvent => calendars::update(tenant, call, account, mailbox, item),
         O::DeleteEvent => calendars::delete(tenant, call, account, mailbox, item),
         O::Instances => calendars::instances(tenant, call, mailbox, item),
+        O::EventCalendar => {
+            let view = Shelf::Calendars.item(tenant, mailbox, item)?;
+            calendars::get_calendar(call, account, mailbox, view.slot.folder)
+        }
         O::EventAttachments | O::EventAttachment | O::EventAttachmentValue => {
             let view = Shelf::Calendars.item(tenant, mailbox, item)?;
             let world = &tenant.world;
@@ -350,6 +382,10 @@ pub(crate) fn run(
             match operation {
                 O::List => todo::get_list(call, mailbox, list),
                 O::Tasks => todo::tasks(tenant, call, mailbox, list),
+                O::TaskDelta => {
+                    let names = (number, account.id.as_str());
+                    delta::page(tenant, call, mailbox, names, list, Shelf::Tasks)
+                }
                 O::CreateTask => todo::create(tenant, call, account, mailbox, list),
                 O::Task => todo::get(tenant, call, mailbox, list, item),
                 O::UpdateTask => todo::update(tenant, call, account, mailbox, list, item),
