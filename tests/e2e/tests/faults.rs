@@ -126,7 +126,9 @@ async fn lost_cursors_cost_a_listing_and_nothing_else() {
         let written: u64 = rig.mailbox_writes().iter().map(|call| call.bytes).sum();
         // Cursors are new; the service's are long and cannot be compressed.
         let cursors = 1_500 * rig.view(&first).await.folders().len() as u64;
-        assert!(written < cursors, "{loss:?}: {written} bytes");
+        // Each commit carries some of those before it.
+        let carried = 48 * 1024 * rig.mailbox_writes().len() as u64;
+        assert!(written < cursors + carried, "{loss:?}: {written} bytes");
         // With changes that nobody told of.
         let items = rig.items(&first);
         rig.admin.delete_mail(&first, &items[0].id).unwrap();

@@ -253,7 +253,7 @@ impl Load {
         asked.add(&costs::HANDED_OUT_TEN, per_batch(tasks));
         asked.add(&costs::UNCHANGED_MAILBOX, tasks - changed);
         asked.add(&costs::CHANGED_MAILBOX, changed);
-        asked.store_reads += tasks * costs::COMMITS_READ;
+        asked.store_reads += tasks * costs::CHECKPOINTS_READ;
         asked.add(&costs::RUN, passes * jobs);
         asked.add(&costs::TICK, ticks * jobs);
         asked.add(&costs::TICK_OF_ONE_IN_FLIGHT, ticks * at_once);

@@ -69,21 +69,12 @@ impl Pace {
 
 /// Of a worker, for a mailbox in which nothing changed.
 pub(super) fn unchanged_seconds() -> f64 {
-    float(costs::SOURCE_REQUESTS) * costs::SOURCE_SECONDS
-        + opening_seconds()
-        + seconds(&costs::UNCHANGED_MAILBOX)
+    float(costs::SOURCE_REQUESTS) * costs::SOURCE_SECONDS + seconds(&costs::UNCHANGED_MAILBOX)
 }
 
 /// Of a worker, for a mailbox in which something changed, without the items.
 pub(super) fn changed_seconds() -> f64 {
-    float(costs::SOURCE_REQUESTS) * costs::SOURCE_SECONDS
-        + opening_seconds()
-        + seconds(&costs::CHANGED_MAILBOX)
-}
-
-/// Of reading the commits since the newest checkpoint, several at once.
-fn opening_seconds() -> f64 {
-    (costs::COMMITS_READ / costs::COMMITS_READ_AT_ONCE).ceil() * costs::STORE_SECONDS
+    float(costs::SOURCE_REQUESTS) * costs::SOURCE_SECONDS + seconds(&costs::CHANGED_MAILBOX)
 }
 
 /// Of a worker, for one item: it is read over one of four calls at once, then split, compressed and encrypted.

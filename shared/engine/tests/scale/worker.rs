@@ -46,7 +46,7 @@ async fn opening_a_mailbox_of_many_commits_reads_as_many_as_estimates_say() {
     }
     let plain = costs::CHANGED_MAILBOX.store_gets * u64::from(PASSES);
     let beside = f64::from(u32::try_from(reads - plain).unwrap()) / f64::from(PASSES);
-    let expected = costs::COMMITS_READ;
+    let expected = costs::CHECKPOINTS_READ;
     assert!((beside - expected).abs() < 0.5, "{beside}, not {expected}");
 }
 

@@ -1,6 +1,10 @@
 //! The first look at a mailbox in a run: tree and every folder, in one stream of batches.
 
-use mailkeep_model::{Action, FailureClass, Folder, FolderId, FolderKind, SourceMailboxId};
+use std::collections::BTreeSet;
+
+use mailkeep_model::{
+    Action, FailureClass, Folder, FolderId, FolderKind, SourceMailboxId, WellKnownFolder,
+};
 use url::Url;
 
 use super::batch::{Part, PartAnswer, read_part};
@@ -16,6 +20,11 @@ use crate::{ChangePage, FolderChanges, FolderCursor, SourceError, SyncRequest, S
 const PAGE_IN_BATCH: u32 = 50;
 /// Members of one batch.
 const BATCH: usize = 20;
+
+/// Folders that every look sees from below, where one batch more does not make a quiet mailbox dear.
+const LEAST_LOOKED_AT: usize = 8;
+/// Three batches: then a quiet mailbox still costs at most four requests.
+const MOST_BEFORE_ONE_MORE: usize = 3 * BATCH;
 
 /// A folder's place in the round.
 enum Planned {
@@ -60,8 +69,11 @@ impl Feeds<'_> {
         let number = listings.len();
         parts.extend(listings);
         parts.extend(children.iter().map(|(_, part)| part.clone()));
-        // Places that are free in the last batch look for hidden folders further down.
-        let free = parts.len().next_multiple_of(BATCH) - parts.len();
+        // Places that are free in the last batch look for hidden folders, and at the counts, further down.
+        let mut free = parts.len().next_multiple_of(BATCH) - parts.len();
+        if free < LEAST_LOOKED_AT && parts.len() <= MOST_BEFORE_ONE_MORE {
+            free += BATCH;
+        }
         let looked_at = self.next_parents(&request, &cursor.looked_at, free);
         parts.extend(looked_at.iter().map(|parent| {
             let url = self.client.children_url(mailbox, Some(parent.as_str()));
@@ -202,24 +214,44 @@ impl Feeds<'_> {
         }
     }
 
-    /// The next folders, in the order of their ids, to look below.
+    /// The folders to look below this time: first those that hold others, whose counts show nowhere else, then
+    /// the next ones in the order of their ids.
     fn next_parents(&self, request: &SyncRequest, after: &str, count: usize) -> Vec<String> {
-        let mut ids: Vec<&str> = request
+        let known: Vec<&Folder> = request
             .known_folders
             .iter()
             .filter(|folder| organizer_place(&folder.id).is_none())
-            .map(|folder| folder.id.as_str())
             .collect();
+        // What lies at the top is listed anyway.
+        let is_root = |id: &FolderId| {
+            let is_it = |one: &&&Folder| one.well_known == Some(WellKnownFolder::Root);
+            known.iter().find(is_it).is_some_and(|root| root.id == *id)
+        };
+        let parents: BTreeSet<&str> = known
+            .iter()
+            .filter_map(|folder| folder.parent.as_ref())
+            .filter(|parent| !is_root(parent))
+            .map(FolderId::as_str)
+            .collect();
+        let mut ids: Vec<&str> = known.iter().map(|folder| folder.id.as_str()).collect();
         ids.sort_unstable();
-        let start = ids.partition_point(|id| *id <= after);
-        let count = count.min(ids.len());
-        ids.iter()
-            .cycle()
-            .skip(start)
-            .take(count)
-            .map(|id| (*id).to_owned())
-            .collect()
+        let (holders, others): (Vec<&str>, Vec<&str>) =
+            ids.into_iter().partition(|id| parents.contains(id));
+        // One place is left for the others, so that everyone has a turn.
+        let mut chosen = in_turn(&holders, after, count.saturating_sub(1));
+        let rest = count.saturating_sub(chosen.len());
+        chosen.extend(in_turn(&others, after, rest));
+        chosen
     }
+}
+
+/// So many of the sorted `ids`, from the first one after `after` on, around the end.
+fn in_turn(ids: &[&str], after: &str, count: usize) -> Vec<String> {
+    let start = ids.partition_point(|id| *id <= after);
+    let turn = ids.iter().cycle().skip(start);
+    turn.take(count.min(ids.len()))
+        .map(|id| (*id).to_owned())
+        .collect()
 }
 
 /// What stops the mailbox or the connection fails the round; the rest is told inside.

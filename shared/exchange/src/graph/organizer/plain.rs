@@ -48,9 +48,17 @@ pub(crate) fn plain(html: &str) -> String {
     out.trim().to_owned()
 }
 
-/// Line ends of HTML are spaces.
+/// Line ends of HTML are spaces, and many spaces are one.
 fn collapsed(text: &str) -> String {
-    text.replace(['\r', '\n'], " ")
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        if !char.is_ascii_whitespace() {
+            out.push(char);
+        } else if !out.ends_with(' ') {
+            out.push(' ');
+        }
+    }
+    out
 }
 
 /// Text as HTML.
