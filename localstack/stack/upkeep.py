@@ -13,9 +13,14 @@ def retention(world: World, say) -> None:
     gone = world.tenant.items(address)[-1]
     world.tenant.tell("delete_mail", mailbox=address, item=gone["id"])
     job = world.job("deletion", scope={"mailboxes": {"chosen": [address]}})
-    world.api("POST", f"/v1/jobs/{job}/run", {})
-    run = world.ended(job, 1, 60)
-    assert run["state"]["code"] == "completed", (run, world.tasks(job, 1))
+    for number in (1, 2):
+        world.api("POST", f"/v1/jobs/{job}/run", {})
+        run = world.ended(job, number, 60)
+        if run["state"]["code"] == "completed":
+            break
+        # What else goes on here may have taken the mailbox or the emulator's time: said, and tried again once.
+        say(f"run {number} of the backup ended as {run['state']}: {world.tasks(job, number)}")
+    assert run["state"]["code"] == "completed", run
     mailbox = next(it["id"] for it in world.pages("/v1/mailboxes") if it["owner"]["address"] == address)
 
     def items(is_deleted: bool) -> list[str]:

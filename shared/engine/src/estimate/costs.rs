@@ -179,7 +179,7 @@ pub const LOG_BYTES: f64 = 3_000.0;
 /// Metrics of the stack.
 pub const METRICS: f64 = 40.0;
 /// Alarms of the stack.
-pub const ALARMS: f64 = 15.0;
+pub const ALARMS: f64 = 16.0;
 
 /// For so many of a thousand.
 pub(super) fn per_thousand(number: f64) -> f64 {
