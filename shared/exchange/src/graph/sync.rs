@@ -303,10 +303,22 @@ fn join(tree: &mut FolderChanges, found: Result<Organized, SourceError>, request
             .into_iter()
             .filter(|folder| tree.is_complete || !known.contains(&folder)),
     );
-    let wanted = unread
+    let mut told: Option<SourceError> = None;
+    for (_, error) in unread
         .into_iter()
-        .find(|(kind, _)| !request.leave_out.contains(kind));
-    if let Some((_, error)) = wanted {
+        .filter(|(kind, _)| !request.leave_out.contains(kind))
+    {
+        match &mut told {
+            None => told = Some(error),
+            // Each permission that misses is named at once, not the next one after the first was given.
+            Some(first) if !first.message.contains(&error.message) => {
+                first.message =
+                    format!("{}; {}: {}", first.message, error.operation, error.message);
+            }
+            Some(_) => {}
+        }
+    }
+    if let Some(error) = told {
         tree.unread.get_or_insert_with(|| Box::new(error));
     }
 }
